@@ -1,17 +1,28 @@
-#!/usr/bin/python
 """Trust one apt repository by the fingerprint of its key."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
 
 DOCUMENTATION = r"""
 module: apt_source
 short_description: Trust one apt repository by the fingerprint of its key
 description:
-  - Installs the signing key of an apt repository and a deb822 C(.sources) file that trusts this key for this repository only, and fetches its index.
-  - The key is downloaded only when the keyring does not yet hold exactly the wanted key, and is refused before anything is written when its
-    fingerprint is another one.
-  - The index is fetched with the new key and the new source before either is put in place, so a repository that cannot be reached or is signed by
-    somebody else changes nothing. Only this repository's index is fetched, unless the machine has no other index or none of this day.
-  - Files that name the same repository in another way are moved away, since apt refuses two different C(Signed-By) values for one repository.
-    O(state=absent) brings them back.
+  - Installs the signing key of an apt repository and a deb822 C(.sources) file that trusts this key for this
+    repository only, and fetches its index.
+  - The key is downloaded only when the keyring does not yet hold exactly the wanted key, and is refused before
+    anything is written when its fingerprint is another one.
+  - The index is fetched with the new key and the new source before either is put in place, so a repository that
+    cannot be reached or is signed by somebody else changes nothing. Only this repository's index is fetched, unless
+    the machine has no other index or none of this day.
+  - Files that name the same repository in another way are moved away, since apt refuses two different C(Signed-By)
+    values for one repository. O(state=absent) brings them back.
   - One run does what would otherwise take five tasks, and reads only when there is nothing to do.
 options:
   name:
@@ -27,10 +38,12 @@ options:
     description: Where the vendor publishes the key, armored or binary. Needed with O(state=present).
     type: str
   fingerprint:
-    description: The 40 hexadecimal digits of the primary key's fingerprint; spaces and case do not matter. Needed with O(state=present).
+    description: The 40 hexadecimal digits of the primary key's fingerprint; spaces and case do not matter. Needed
+      with O(state=present).
     type: str
   keyring:
-    description: Where the key is kept. A name ending in C(.asc) is stored armored, one ending in C(.gpg) is stored binary, as apt expects.
+    description: Where the key is kept. A name ending in C(.asc) is stored armored, one ending in C(.gpg) is stored
+      binary, as apt expects.
     type: path
     required: true
   uris:
@@ -59,8 +72,8 @@ options:
     elements: path
     default: []
   http_proxy:
-    description: HTTP proxy for the key and for the index, C(http://HOST:PORT); empty for the environment's. What apt's own configuration says about a
-      proxy comes first.
+    description: HTTP proxy for the key and for the index, C(http://HOST:PORT); empty for the environment's. What
+      apt's own configuration says about a proxy comes first.
     type: str
     default: ""
   originals:
@@ -100,16 +113,6 @@ files:
   type: list
   elements: str
 """
-
-import json  # noqa: E402
-import os  # noqa: E402
-import re  # noqa: E402
-import shutil  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-
-from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.urls import open_url  # noqa: E402
 
 PARTS = "/etc/apt/sources.list.d"
 LISTS = "/var/lib/apt/lists"
@@ -152,7 +155,7 @@ def deb822(uris, suites, components, architectures, keyring):
 
 
 def list_prefix(uri):
-    """Return how the names of a repository's files in /var/lib/apt/lists begin, as far as they are the same on every architecture."""
+    """Return how the names of a repository's files in /var/lib/apt/lists begin, on any architecture."""
     fixed = re.sub(r"^[a-z+]+://", "", uri.split("$(")[0]).rstrip("/")
     return re.sub(r"[\\|{}\[\]<>\"^~_=!@#$%^&*]", lambda match: f"%{ord(match.group()):02x}", fixed).replace("/", "_")
 
@@ -160,7 +163,12 @@ def list_prefix(uri):
 def repositories(text):
     """Return the addresses that the active lines of a sources file name, one-line or deb822."""
     active = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    return [address.rstrip("/") for line in active for address in re.findall(r"[a-z+]+:/+[^\s\]]+", line) if not line.startswith("Signed-By")]
+    return [
+        address.rstrip("/")
+        for line in active
+        for address in re.findall(r"[a-z+]+:/+[^\s\]]+", line)
+        if not line.startswith("Signed-By")
+    ]
 
 
 class Source:
@@ -178,11 +186,13 @@ class Source:
         if gpg is None:
             raise Refused("gpg is missing, so no key can be verified. Install it: apt-get install gpg")
         with tempfile.TemporaryDirectory() as home:
-            return self.module.run_command([gpg, "--homedir", home, "--batch", "--no-tty", *arguments], data=data, binary_data=True, encoding=None)
+            return self.module.run_command(
+                [gpg, "--homedir", home, "--batch", "--no-tty", *arguments], data=data, binary_data=True, encoding=None
+            )
 
     def fingerprints(self, key):
         """Return the fingerprints of the primary keys in it."""
-        rc, out, err = self.gpg("--with-colons", "--show-keys", data=key)
+        rc, out, _ = self.gpg("--with-colons", "--show-keys", data=key)
         records = [line.split(":") for line in out.decode(errors="replace").splitlines()] if rc == 0 else []
         return [records[at + 1][9] for at, record in enumerate(records[:-1]) if record[0] == "pub"]
 
@@ -190,7 +200,9 @@ class Source:
         """Return the verified key, or None when the keyring already holds exactly this one."""
         wanted = re.sub(r"\s", "", self.wanted["fingerprint"]).upper()
         if not re.fullmatch(r"[0-9A-F]{40}", wanted):
-            raise Refused(f"'{self.wanted['fingerprint']}' is no fingerprint. Give the 40 hexadecimal digits of the primary key.")
+            raise Refused(
+                f"'{self.wanted['fingerprint']}' is no fingerprint. Give the 40 hexadecimal digits of the primary key."
+            )
         installed = read(self.wanted["keyring"])
         if installed and self.fingerprints(installed) == [wanted]:
             return None
@@ -200,9 +212,10 @@ class Source:
         found = self.fingerprints(key)
         if found != [wanted]:
             raise Refused(
-                f"The key at {url} is not the expected one: wanted {wanted}, found {', '.join(found) or 'no OpenPGP key'}. Nothing was changed. "
-                "Look at the address in a browser (a proxy or portal may answer in its place); if the vendor has announced a new key, "
-                "put its fingerprint into the variable."
+                f"The key at {url} is not the expected one: wanted {wanted}, "
+                f"found {', '.join(found) or 'no OpenPGP key'}. Nothing was changed. "
+                "Look at the address in a browser (a proxy or a portal may answer in its place); "
+                "if the vendor has announced a new key, put its fingerprint into the variable."
             )
         return self.in_the_form_of_the_keyring(key)
 
@@ -210,17 +223,19 @@ class Source:
         url, proxy = self.wanted["key_url"], self.wanted["http_proxy"]
         try:
             return open_url(url, timeout=30).read()
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, the user needs the address and the proxy
+        except Exception as error:  # whatever went wrong, the user needs the address and the proxy
             raise Refused(
-                f"The key at {url} could not be downloaded {f'through {proxy}' if proxy else 'directly'}: {error}. Nothing was changed. "
-                "Check that the proxy answers and that the address is right, then run again."
+                f"The key at {url} could not be downloaded {f'through {proxy}' if proxy else 'directly'}: {error}. "
+                "Nothing was changed. Check that the proxy answers and that the address is right, then run again."
             ) from error
 
     def in_the_form_of_the_keyring(self, key):
         armored = key.lstrip().startswith(ARMOR)
         if self.wanted["keyring"].endswith(".asc"):
             if not armored:
-                raise Refused(f"{self.wanted['key_url']} holds a binary key. Name the keyring {self.wanted['keyring'][:-4]}.gpg")
+                raise Refused(
+                    f"{self.wanted['key_url']} holds a binary key. Name the keyring {self.wanted['keyring'][:-4]}.gpg"
+                )
             return key
         return self.gpg("--dearmor", data=key)[1] if armored else key
 
@@ -228,7 +243,9 @@ class Source:
 
     def content(self):
         wanted = self.wanted
-        architectures = wanted["architectures"] or [self.module.run_command(["dpkg", "--print-architecture"], check_rc=True)[1].strip()]
+        architectures = wanted["architectures"] or [
+            self.module.run_command(["dpkg", "--print-architecture"], check_rc=True)[1].strip()
+        ]
         return deb822(wanted["uris"], wanted["suites"], wanted["components"], architectures, wanted["keyring"]).encode()
 
     def leftovers(self):
@@ -242,8 +259,8 @@ class Source:
             named = set(repositories((read(path) or b"").decode(errors="replace")))
             if named & ours and named - ours:
                 raise Refused(
-                    f"{path} names {', '.join(sorted(named & ours))} beside other repositories, which would then carry two signing keys. "
-                    f"Take these lines out of {path} and run again."
+                    f"{path} names {', '.join(sorted(named & ours))} beside other repositories, "
+                    "which would then carry two signing keys. Take its lines out of that file and run again."
                 )
             if named & ours:
                 found.append(path)
@@ -271,7 +288,9 @@ class Source:
         """Return the release files that apt has, split into this repository's and others."""
         names = [name for name in (os.listdir(LISTS) if os.path.isdir(LISTS) else []) if name.endswith("Release")]
         prefixes = tuple(list_prefix(uri) for uri in self.wanted["uris"])
-        return [name for name in names if name.startswith(prefixes)], [name for name in names if not name.startswith(prefixes)]
+        return [name for name in names if name.startswith(prefixes)], [
+            name for name in names if not name.startswith(prefixes)
+        ]
 
     def index(self):
         """Say which index to fetch: this repository's, or all when the others are missing or older than a day."""
@@ -287,19 +306,32 @@ class Source:
                 keyring = f"{folder}/{os.path.basename(keyring)}"
                 write(keyring, key)
             candidate = f"{folder}/parts/{os.path.basename(self.path)}"
-            write(candidate, source.replace(f"Signed-By: {self.wanted['keyring']}".encode(), f"Signed-By: {keyring}".encode()))
+            write(
+                candidate,
+                source.replace(f"Signed-By: {self.wanted['keyring']}".encode(), f"Signed-By: {keyring}".encode()),
+            )
             if scope == "all":
                 for name in set(os.listdir(PARTS)) - {os.path.basename(path) for path in [*leftovers, self.path]}:
                     os.symlink(f"{PARTS}/{name}", f"{folder}/parts/{name}")
                 where = ["-o", f"Dir::Etc::SourceParts={folder}/parts"]
             else:
-                where = ["-o", f"Dir::Etc::SourceList={candidate}", "-o", "Dir::Etc::SourceParts=-", "-o", "APT::Get::List-Cleanup=0"]
+                where = [
+                    "-o",
+                    f"Dir::Etc::SourceList={candidate}",
+                    "-o",
+                    "Dir::Etc::SourceParts=-",
+                    "-o",
+                    "APT::Get::List-Cleanup=0",
+                ]
             os.chmod(f"{folder}/parts", 0o755)
-            rc, out, err = self.module.run_command(["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any", *where])
+            rc, _, err = self.module.run_command(
+                ["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any", *where]
+            )
         if rc and (scope == "source" or not self.releases()[0] or any(uri in err for uri in self.wanted["uris"])):
             raise Refused(
-                f"The index of {', '.join(self.wanted['uris'])} could not be fetched or is not signed by the expected key. No file was changed. "
-                f"Check that the proxy answers and that the repository offers suite {' '.join(self.wanted['suites'])}, then run again. apt says: {err.strip()}"
+                f"The index of {', '.join(self.wanted['uris'])} could not be fetched or is not signed by this key. "
+                "No file was changed. Check that the proxy answers and that the repository offers suite "
+                f"{' '.join(self.wanted['suites'])}, then run again. apt says: {err.strip()}"
             )
         if rc:
             self.module.warn(f"Another repository of this machine could not be refreshed: {err.strip()}")
@@ -343,7 +375,15 @@ class Source:
                 return ""
             return content.decode(errors="replace") if path.endswith((".list", ".sources")) else "(an OpenPGP key)\n"
 
-        return [{"before_header": path, "after_header": path, "before": show(path, read(path)), "after": show(path, plan[path])} for path in sorted(plan)]
+        return [
+            {
+                "before_header": path,
+                "after_header": path,
+                "before": show(path, read(path)),
+                "after": show(path, plan[path]),
+            }
+            for path in sorted(plan)
+        ]
 
 
 def main():
@@ -368,7 +408,9 @@ def main():
     module.run_command_environ_update = {"LC_ALL": "C.UTF-8"}
     os.umask(0o022)
     if module.params["http_proxy"]:
-        os.environ.update({name: module.params["http_proxy"] for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")})
+        os.environ.update(
+            {name: module.params["http_proxy"] for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+        )
     try:
         source = Source(module)
         module.exit_json(**(source.present() if module.params["state"] == "present" else source.absent()))

@@ -1,0 +1,406 @@
+"""Own some keys of a JSON file that others write too."""
+
+import copy
+import json
+import os
+import re
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: json_merge
+short_description: Own some keys of a JSON file that others write too
+description:
+  - Sets and removes single keys of a JSON file, at any depth, and leaves every other key, their order and the
+    file's indentation as they are.
+  - Remembers in O(record) what stood in the places that it changed. O(state=absent) puts that back, except where
+    somebody has changed the value since, and removes the file when the module has made it and nothing else is in
+    it.
+  - A key that is no longer wanted is put back in the same way by the next run, so that the wanted keys are all that
+    has to be declared.
+  - The file is replaced in one step, and only after O(validate) has accepted the new content. A symbolic link is
+    followed.
+options:
+  path:
+    description: The file. A missing one and an empty one are C({}).
+    type: path
+    required: true
+  state:
+    description: V(present) sets and removes the wanted keys, V(absent) puts back what was there before.
+    type: str
+    choices: [present, absent]
+    default: present
+  merge:
+    description: Wanted keys. Objects are merged into objects, everything else (lists too) replaces what is there.
+    type: dict
+    default: {}
+  remove:
+    description: Keys to take away, each a list that leads to it, C([proxies, default, noproxy]).
+    type: list
+    elements: list
+    default: []
+  record:
+    description: File that remembers what was there before. It may hold values of O(path), so only its owner can
+      read it.
+    type: path
+    required: true
+  validate:
+    description: Command that accepts or refuses the new content, with C(%s) where its file name goes.
+    type: str
+  hide_values:
+    description: Show only the wanted keys in the diff, since the file holds secrets.
+    type: bool
+    default: false
+  directory_mode:
+    description: Mode of the file's folder when it has to be made, which then belongs to the file's owner. Without
+      it, a missing folder is an error.
+    type: str
+extends_documentation_fragment: [ansible.builtin.files]
+attributes:
+  check_mode:
+    support: full
+    description: Validates the new content too, if the command exists.
+  diff_mode:
+    support: full
+notes:
+  - Fails and changes nothing when the file is not JSON, is not an object, or is refused by O(validate).
+"""
+
+EXAMPLES = r"""
+- name: Rotate the logs of containers, whatever else is configured
+  json_merge:
+    path: /etc/docker/daemon.json
+    merge: {log-driver: json-file, log-opts: {max-size: 10m}}
+    record: /var/lib/wsl-dl-playbook/example/daemon.json
+    validate: dockerd --validate --config-file %s
+
+- name: Give it back
+  json_merge:
+    path: /etc/docker/daemon.json
+    record: /var/lib/wsl-dl-playbook/example/daemon.json
+    state: absent
+"""
+
+RETURN = r"""
+keys:
+  description: The keys that were changed, each as the list that leads to it.
+  returned: success
+  type: list
+  elements: list
+"""
+
+
+class MISSING:
+    """No value, which JSON's null is not."""
+
+
+class Refused(Exception):
+    """The cause and the remedy, in one sentence each."""
+
+
+def read(path):
+    """Return the text and the object of a JSON file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return "", {}
+    except UnicodeDecodeError as error:
+        raise Refused(
+            f"{path} is not UTF-8 text: {error}. Nothing was changed. Save it as UTF-8 or move it away."
+        ) from error
+    try:
+        content = json.loads(text.removeprefix("\ufeff") if text.strip("\ufeff \t\r\n") else "{}")
+    except json.JSONDecodeError as error:
+        raise Refused(
+            f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Nothing was changed. "
+            "Correct that place (a comma too many or too few is the usual cause) or move the file away, then run again."
+        ) from error
+    if not isinstance(content, dict):
+        raise Refused(
+            f"{path} holds a JSON {type(content).__name__}, not an object in braces. Nothing was changed. "
+            "Move it away, then run again."
+        )
+    return text, content
+
+
+def dump(content, like):
+    """Write JSON the way the file is already indented, two spaces when that cannot be seen."""
+    seen = re.search(r"^[\[{]\r?\n([ \t]+)\S", like.lstrip("\ufeff"))
+    indent = seen.group(1) if seen else "  "
+    return json.dumps(content, indent=indent, ensure_ascii=False) + "\n"
+
+
+def get(content, way):
+    """Return the value at the end of the way, or MISSING."""
+    for key in way:
+        if not isinstance(content, dict) or key not in content:
+            return MISSING
+        content = content[key]
+    return content
+
+
+def put(content, way, value):
+    """Set, or with MISSING take away, the value at the end of the way. Objects on the way are made as needed."""
+    for key in way[:-1]:
+        if value is MISSING and not isinstance(content.get(key), dict):
+            return
+        if not isinstance(content.get(key), dict):
+            content[key] = {}
+        content = content[key]
+    if value is MISSING:
+        content.pop(way[-1], None)
+    else:
+        content[way[-1]] = value
+
+
+def leaves(wanted, content, way=()):
+    """Return {way: value} for the places where the wanted object meets something that is not an object."""
+    found = {}
+    for key, value in wanted.items():
+        there = content.get(key, {}) if isinstance(content, dict) else {}
+        if isinstance(value, dict) and value and isinstance(there, dict):
+            found.update(leaves(value, there, (*way, key)))
+        else:
+            found[(*way, key)] = value
+    return found
+
+
+def parents(way):
+    """Return the ways to the objects that hold the value, outermost first."""
+    return [way[:length] for length in range(1, len(way))]
+
+
+def same(one, other):
+    """Compare as JSON does: 1 is not true."""
+    if one is MISSING or other is MISSING:
+        return one is other
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+class Record:
+    """What the module found and what it left, for every way that it has changed."""
+
+    def __init__(self, path):
+        self.path = path
+        self.exists = os.path.exists(path)
+        content = read(path)[1]
+        self.made_file = content.get("made_file", False)
+        self.made_folder = content.get("made_folder", False)
+        self.made_objects = [tuple(way) for way in content.get("made_objects", [])]
+        self.entries = {
+            tuple(entry["way"]): [entry.get("before", MISSING), entry.get("after", MISSING)]
+            for entry in content.get("keys", [])
+        }
+
+    def text(self):
+        keys = []
+        for way, (before, after) in self.entries.items():
+            known = {"before": before, "after": after}
+            keys.append({"way": list(way), **{name: value for name, value in known.items() if value is not MISSING}})
+        made = {"made_file": self.made_file, "made_folder": self.made_folder, "made_objects": self.made_objects}
+        return json.dumps({**made, "keys": keys}, indent=2) + "\n"
+
+    def give_back(self, content, way):
+        """Put back what was there, unless somebody has changed it since, and drop our objects that are now empty."""
+        before, after = self.entries.pop(way)
+        if not same(get(content, way), after):
+            return
+        put(content, way, copy.deepcopy(before))
+        for parent in reversed(parents(way)):
+            if parent in self.made_objects and get(content, parent) == {}:
+                self.made_objects.remove(parent)
+                put(content, parent, MISSING)
+
+    def change(self, content, way, value):
+        """Set the value, remembering what somebody else has left there."""
+        there = get(content, way)
+        before, after = self.entries.get(way, [MISSING, MISSING])
+        if way in self.entries and same(there, after):
+            self.entries[way] = [before, value]
+        elif not same(there, value):
+            self.entries[way] = [copy.deepcopy(there), value]
+        if value is not MISSING:
+            self.made_objects += [parent for parent in parents(way) if get(content, parent) is MISSING]
+        put(content, way, copy.deepcopy(value))
+
+
+def merged(content, record, wanted, removed):
+    """Return the content as it should be, and bring the record along."""
+    content = copy.deepcopy(content)
+    target = {**leaves(wanted, content), **dict.fromkeys(map(tuple, removed), MISSING)}
+    for way in [way for way in record.entries if way not in target]:
+        record.give_back(content, way)
+    target = {**leaves(wanted, content), **dict.fromkeys(map(tuple, removed), MISSING)}
+    for way, value in target.items():
+        record.change(content, way, value)
+    return content
+
+
+def restored(content, record):
+    """Return the content as it would be without this module."""
+    content = copy.deepcopy(content)
+    for way in reversed(list(record.entries)):
+        record.give_back(content, way)
+    return content
+
+
+def ways(before, after, way=()):
+    """Return the ways at which two objects differ."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return [] if same(before, after) else [list(way)]
+    keys = [*before, *(key for key in after if key not in before)]
+    return [found for key in keys for found in ways(before.get(key, MISSING), after.get(key, MISSING), (*way, key))]
+
+
+class File:
+    def __init__(self, module):
+        self.module = module
+        self.path = os.path.realpath(module.params["path"])
+        self.folder = os.path.dirname(self.path)
+        self.exists = os.path.exists(self.path)
+        self.text, self.content = read(self.path)
+
+    def temporary(self, folder, text):
+        handle, path = tempfile.mkstemp(prefix=".json_merge.", dir=folder)
+        self.module.add_cleanup_file(path)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def validate(self, text):
+        command = self.module.params["validate"]
+        if not command:
+            return
+        if "%s" not in command:
+            raise Refused(f"validate must name the file with %s: {command}")
+        program = command.split()[0]
+        if self.module.check_mode and not os.path.exists(program) and self.module.get_bin_path(program) is None:
+            return
+        rc, out, err = self.module.run_command(command.replace("%s", self.temporary(self.module.tmpdir, text)))
+        if rc:
+            raise Refused(
+                f"The new {self.path} was refused by '{program}', so nothing was changed. "
+                f"Correct the value that it names, here or in the file, then run again. It says: {(err or out).strip()}"
+            )
+
+    def make_folder(self):
+        mode = self.module.params["directory_mode"]
+        if os.path.isdir(self.folder):
+            return False
+        if mode is None:
+            raise Refused(
+                f"The folder {self.folder} is missing. Make it, or name the mode that it should have (directory_mode)."
+            )
+        if not self.module.check_mode:
+            os.makedirs(self.folder, mode=int(mode, 8))
+            self.attributes(self.folder, mode)
+        return True
+
+    def attributes(self, path, mode):
+        arguments = self.module.load_file_common_arguments({**self.module.params, "path": path, "mode": mode})
+        return self.module.set_fs_attributes_if_different(arguments, False)
+
+    def replace(self, text):
+        temporary = self.temporary(self.folder, text)
+        if self.exists:
+            status = os.stat(self.path)
+            os.chmod(temporary, status.st_mode & 0o7777)
+            os.chown(temporary, status.st_uid, status.st_gid)
+        else:
+            os.chmod(temporary, 0o600)
+            self.attributes(temporary, self.module.params["mode"] or "0644")
+        os.replace(temporary, self.path)
+
+    def keep(self, record):
+        """Write the record before the file, so that a run that is broken between them can be undone."""
+        os.makedirs(os.path.dirname(record.path), mode=0o755, exist_ok=True)
+        os.replace(self.temporary(os.path.dirname(record.path), record.text()), record.path)
+
+
+def present(module, file, record):
+    before = record.text()
+    content = merged(file.content, record, module.params["merge"], module.params["remove"])
+    keys = ways(file.content, content)
+    text = dump(content, file.text)
+    if keys:
+        file.validate(text)
+        record.made_folder = file.make_folder() or record.made_folder
+        record.made_file = record.made_file or not file.exists
+    if not module.check_mode:
+        if record.text() != before:
+            file.keep(record)
+        if keys:
+            file.replace(text)
+    changed = os.path.exists(file.path) and file.attributes(file.path, module.params["mode"])
+    return bool(keys) or changed, keys, content
+
+
+def absent(module, file, record):
+    if not record.exists:
+        return False, [], file.content
+    content = restored(file.content, record)
+    keys = ways(file.content, content)
+    gone = record.made_file and content == {}
+    if keys and not gone:
+        file.validate(dump(content, file.text))
+    if not module.check_mode:
+        if gone and file.exists:
+            os.remove(file.path)
+        elif keys:
+            file.replace(dump(content, file.text))
+        if gone and record.made_folder and os.path.isdir(file.folder) and not os.listdir(file.folder):
+            os.rmdir(file.folder)
+        os.remove(record.path)
+    return True, keys, MISSING if gone else content
+
+
+def diff(module, file, keys, content):
+    """Show the file before and after; with hide_values only the names of the changed keys."""
+
+    def show(some):
+        if some is MISSING:
+            return ""
+        if not module.params["hide_values"]:
+            return dump(some, file.text)
+        return "".join(f"{'.'.join(way)}: (a value)\n" for way in keys if get(some, way) is not MISSING)
+
+    before = show(file.content) if file.exists else ""
+    if module.params["hide_values"]:
+        after = "".join(
+            f"{'.'.join(way)}: (another value)\n"
+            for way in keys
+            if content is not MISSING and get(content, way) is not MISSING
+        )
+    else:
+        after = show(content)
+    return {"before_header": file.path, "after_header": file.path, "before": before, "after": after}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "merge": {"type": "dict", "default": {}},
+            "remove": {"type": "list", "elements": "list", "default": []},
+            "record": {"type": "path", "required": True},
+            "validate": {"type": "str"},
+            "hide_values": {"type": "bool", "default": False},
+            "directory_mode": {"type": "str"},
+        },
+        add_file_common_args=True,
+        supports_check_mode=True,
+    )
+    try:
+        file, record = File(module), Record(module.params["record"])
+        state = present if module.params["state"] == "present" else absent
+        changed, keys, content = state(module, file, record)
+        module.exit_json(changed=changed, keys=keys, diff=diff(module, file, keys, content))
+    except Refused as refusal:
+        module.fail_json(msg=str(refusal))
+
+
+if __name__ == "__main__":
+    main()
