@@ -1,0 +1,290 @@
+#!/usr/bin/python
+"""Own a set of files, and give back what was there before."""
+
+DOCUMENTATION = r"""
+module: managed_files
+short_description: Own a set of files, and give back what was there before
+description:
+  - Brings all files of a role into their state in one module run, and keeps what stood in their place before.
+  - O(state=absent) needs no list. It brings back the originals byte for byte with their mode and owner, and removes what the module created,
+    folders included. A file that the module never wrote is left alone.
+  - Every file is validated before the first one is written.
+options:
+  originals:
+    description: Folder for the originals and for the record of what was written. One for each role.
+    type: path
+    required: true
+  state:
+    description: Whether the files are there.
+    type: str
+    choices: [present, absent]
+    default: present
+  files:
+    description: The files. Needed with O(state=present).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Absolute path.
+        type: path
+        required: true
+      content:
+        description: The whole text of the file.
+        type: str
+      block:
+        description: Lines to have at the top of a file that others write too. Everything else in it stays. Instead of O(files[].content).
+        type: str
+      mode:
+        description: Permissions in octal digits. A file with a O(files[].block) keeps its own.
+        type: str
+        default: "0644"
+      validate:
+        description: Command that must succeed with the candidate's path in place of C(%s).
+        type: str
+      in_existing_folder:
+        description: Leave the file out on a machine that lacks its folder, which belongs to software that is not there.
+        type: bool
+        default: false
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Write apt's proxy
+  managed_files:
+    originals: /var/lib/wsl-dl-playbook/wsl_proxy
+    files:
+      - path: /etc/apt/apt.conf.d/99proxy
+        content: "{{ lookup('ansible.builtin.template', '99proxy.j2') }}"
+
+- name: Bring back what was there
+  managed_files:
+    originals: /var/lib/wsl-dl-playbook/wsl_proxy
+    state: absent
+"""
+
+RETURN = r"""
+files:
+  description: The files that were written, brought back or removed.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import json
+import os
+import shlex
+import shutil
+import stat
+import tempfile
+
+from ansible.module_utils.basic import AnsibleModule
+
+BEGIN, END = "# BEGIN wsl-dl-playbook", "# END wsl-dl-playbook"
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def without_block(content, name):
+    """Return the content without our block; a block that lost its end is left for a human."""
+    begin, end = f"{BEGIN} {name}\n".encode(), f"{END} {name}\n".encode()
+    head, found, rest = content.partition(begin)
+    _block, closed, tail = rest.partition(end)
+    return head + tail if found and closed else content
+
+
+def with_block(content, name, block):
+    return f"{BEGIN} {name}\n{block.rstrip()}\n{END} {name}\n".encode() + without_block(content, name)
+
+
+def write(path, content, mode, like=None):
+    """Put the content in place in one step, owned as the file that it replaces."""
+    handle, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.chmod(temporary, mode)
+    if like:
+        os.chown(temporary, like.st_uid, like.st_gid)
+    os.replace(temporary, path)
+
+
+def missing_folders(path):
+    """Return the folders that have to be made for the path, outermost first."""
+    folder, missing = os.path.dirname(path), []
+    while not os.path.isdir(folder):
+        missing.insert(0, folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+class Files:
+    def __init__(self, module):
+        self.module = module
+        self.originals = module.params["originals"]
+        self.name = os.path.basename(self.originals)
+        self.record = json.loads(read(f"{self.originals}/record.json") or "{}")
+
+    def original(self, path):
+        return self.originals + path
+
+    # -- present -----------------------------------------------------------------------------------------------------
+
+    def plan(self):
+        """Return the files to write, each with its content and mode."""
+        plan = {}
+        for file in self.module.params["files"]:
+            path = file["path"]
+            if file["in_existing_folder"] and not os.path.isdir(os.path.dirname(path)):
+                continue
+            current, mode = read(path), int(file["mode"], 8)
+            if file["block"] is not None:
+                content = with_block(current or b"", self.name, file["block"])
+                mode = mode if current is None else stat.S_IMODE(os.stat(path).st_mode)
+            else:
+                content = file["content"].encode()
+            if path not in self.record or current != content or stat.S_IMODE(os.stat(path).st_mode) != mode:
+                plan[path] = {
+                    "content": content,
+                    "mode": mode,
+                    "block": file["block"] is not None,
+                    "validate": file["validate"],
+                }
+        return plan
+
+    def dropped(self):
+        """Return the files that an earlier run wrote and that this one no longer wants."""
+        return self.record.keys() - {file["path"] for file in self.module.params["files"]}
+
+    def validate(self, plan):
+        for path, wanted in plan.items():
+            if not wanted["validate"]:
+                continue
+            with tempfile.NamedTemporaryFile(prefix="candidate-") as candidate:
+                candidate.write(wanted["content"])
+                candidate.flush()
+                rc, out, err = self.module.run_command(
+                    [word.replace("%s", candidate.name) for word in shlex.split(wanted["validate"])]
+                )
+            if rc:
+                self.module.fail_json(msg=f"{path} would be invalid, so no file was changed: {(err or out).strip()}")
+
+    def remember(self, path, wanted):
+        """Keep what stands at the path, once, before the first write."""
+        if path in self.record:
+            return
+        current = read(path)
+        kept = current is not None and not wanted["block"] and current != wanted["content"]
+        if kept:
+            os.makedirs(os.path.dirname(self.original(path)), mode=0o700, exist_ok=True)
+            shutil.copy2(path, self.original(path))
+            owner = os.stat(path)
+            os.chown(self.original(path), owner.st_uid, owner.st_gid)
+        self.record[path] = {
+            "kept": kept,
+            "block": wanted["block"],
+            "created": current is None,
+            "folders": missing_folders(path),
+        }
+
+    def present(self):
+        plan = self.plan()
+        self.validate(plan)
+        dropped = {path: self.before(path) for path in self.dropped()}
+        contents = {path: wanted["content"] for path, wanted in plan.items()} | dropped
+        diff = self.diff(contents)
+        if contents and not self.module.check_mode:
+            os.makedirs(self.originals, mode=0o700, exist_ok=True)
+            for path, content in dropped.items():
+                self.bring_back(path, content)
+                del self.record[path]
+            for path, wanted in plan.items():
+                self.remember(path, wanted)
+            write(f"{self.originals}/record.json", json.dumps(self.record, indent=2).encode() + b"\n", 0o600)
+            for path, wanted in plan.items():
+                for folder in missing_folders(path):
+                    os.mkdir(folder, 0o755)
+                block_in = os.stat(path) if wanted["block"] and os.path.exists(path) else None
+                write(path, wanted["content"], wanted["mode"], like=block_in)
+        return {"changed": bool(contents), "files": sorted(contents), "diff": diff}
+
+    # -- absent ------------------------------------------------------------------------------------------------------
+
+    def before(self, path):
+        """Return what the file is without us: its content, or None when it has no business to be there."""
+        entry, current = self.record[path], read(path)
+        if entry["kept"]:
+            return read(self.original(path))
+        if entry["block"] and current is not None:
+            rest = without_block(current, self.name)
+            return None if entry["created"] and not rest else rest
+        return None
+
+    def absent(self):
+        plan = {path: self.before(path) for path in self.record}
+        plan = {path: content for path, content in plan.items() if read(path) != content}
+        diff = self.diff(plan)
+        if not self.module.check_mode:
+            for path, content in plan.items():
+                self.bring_back(path, content)
+            folders = {folder for entry in self.record.values() for folder in entry["folders"]}
+            for folder in sorted(folders, key=len, reverse=True):
+                if os.path.isdir(folder) and not os.listdir(folder):
+                    os.rmdir(folder)
+            shutil.rmtree(self.originals, ignore_errors=True)
+        return {"changed": bool(plan or self.record), "files": sorted(plan), "diff": diff}
+
+    def bring_back(self, path, content):
+        if content is None:
+            if os.path.exists(path):
+                os.remove(path)
+            return
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        like = os.stat(self.original(path) if self.record[path]["kept"] else path)
+        write(path, content, stat.S_IMODE(like.st_mode), like=like)
+
+    def diff(self, plan):
+        def show(content):
+            return (content or b"").decode(errors="replace")
+
+        return [
+            {"before_header": path, "after_header": path, "before": show(read(path)), "after": show(plan[path])}
+            for path in sorted(plan)
+        ]
+
+
+def main():
+    file = {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str"},
+        "block": {"type": "str"},
+        "mode": {"type": "str", "default": "0644"},
+        "validate": {"type": "str"},
+        "in_existing_folder": {"type": "bool", "default": False},
+    }
+    exactly_one = {"required_one_of": [("content", "block")], "mutually_exclusive": [("content", "block")]}
+    module = AnsibleModule(
+        argument_spec={
+            "originals": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "files": {"type": "list", "elements": "dict", "options": file, "default": [], **exactly_one},
+        },
+        required_if=[("state", "present", ("files",))],
+        supports_check_mode=True,
+    )
+    os.umask(0o022)
+    files = Files(module)
+    module.exit_json(**(files.present() if module.params["state"] == "present" else files.absent()))
+
+
+if __name__ == "__main__":
+    main()
