@@ -1,0 +1,104 @@
+"""Command line of the lab: ``python -m lab …`` from the repository's root."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+
+from lab import distro, engine, images, internet
+from lab.settings import LABEL, STATE, LabError, container, internet_mode, lab_id, networks
+
+
+def _ours() -> list[str]:
+    names = engine.docker("ps", "-a", "--filter", f"label={LABEL}=container", "--format", "{{.Names}}").split()
+    return [name for name in names if name.startswith(f"{lab_id()}-")]
+
+
+def _up(options: argparse.Namespace) -> None:
+    internet.up()
+    if options.suite:
+        distro.up(container("distro"), suite=options.suite, networking=options.networking, keep=True)
+    print(f"lab: up ({internet_mode()} Internet behind the proxy; everything is simulated on this machine)")
+
+
+def _status(_options: argparse.Namespace) -> None:
+    print(f"lab {lab_id()}: a simulation on this machine; no Windows, no GPU.")
+    if not engine.answers():
+        print("  no Docker engine answers, so nothing of the lab runs")
+        return
+    for name in _ours() or ["nothing runs"]:
+        state = engine.docker("inspect", "-f", "{{.State.Status}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", name, check=False)
+        print(f"  {name:<28} {state.strip()}")
+    for network in networks():
+        print(f"  {network['name']:<28} {network['subnet']}, Windows and its proxy at {network['windows']}:7890")
+    if container("internet") in _ours():
+        print("  last requests:")
+        for record in list(internet.requests())[-8:]:
+            moment = time.strftime("%H:%M:%S", time.localtime(record["time"]))
+            print(f"    {moment} {record['via']:<6} {record['client']:<15} {record['method']:<7} {record['host']}{record['path']}")
+
+
+def _clean(_options: argparse.Namespace) -> None:
+    if engine.answers():
+        for name in _ours():
+            distro.down(name)
+        internet.down()
+        if not engine.docker("ps", "-aq", "--filter", f"label={LABEL}=container").strip():
+            images.remove_all()
+        engine.stop_if_ours()
+    shutil.rmtree(STATE, ignore_errors=True)
+    print("lab: gone")
+
+
+def _requests(options: argparse.Namespace) -> None:
+    for record in internet.requests(options.since, options.host):
+        print(json.dumps(record))
+
+
+def _distro(options: argparse.Namespace) -> None:
+    if options.verb == "up":
+        internet.up()
+        distro.up(options.name, suite=options.suite, gpu=not options.no_gpu, networking=options.networking)
+    else:
+        {"restart": distro.restart, "stop": distro.stop, "down": distro.down}[options.verb](options.name)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    verbs = top.add_subparsers(dest="command", required=True)
+    up = verbs.add_parser("up", help="start networks and the simulated Internet; with --suite the distro too")
+    up.add_argument("--suite", default="")
+    up.add_argument("--networking", default="nat")
+    up.set_defaults(run=_up)
+    verbs.add_parser("status", help="what runs, addresses, last requests").set_defaults(run=_status)
+    verbs.add_parser("clean", help="remove everything of the lab").set_defaults(run=_clean)
+    requests = verbs.add_parser("requests", help="the request log as JSON lines")
+    requests.add_argument("--since", type=float, default=0.0, help="seconds since the epoch")
+    requests.add_argument("--host", default="")
+    requests.set_defaults(run=_requests)
+    fault = verbs.add_parser("fault", help="break or mend the simulated network")
+    fault.add_argument("kind", choices=["on", "off"])
+    fault.set_defaults(run=lambda options: internet.fault(options.kind))
+    one = verbs.add_parser("distro", help="one distro container")
+    one.add_argument("verb", choices=["up", "down", "stop", "restart"])
+    one.add_argument("name")
+    one.add_argument("--suite", default="noble")
+    one.add_argument("--networking", default="nat")
+    one.add_argument("--no-gpu", action="store_true")
+    one.set_defaults(run=_distro)
+    return top
+
+
+def main() -> int:
+    """Run one command; an error that the user can mend is one clear text and exit code 1."""
+    options = parser().parse_args()
+    try:
+        options.run(options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0

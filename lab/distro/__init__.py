@@ -1,0 +1,72 @@
+"""Containers that play the WSL virtual machine: one for ``make site``, one for each platform of a Molecule scenario."""
+
+from __future__ import annotations
+
+import time
+
+from lab import engine, images
+from lab.settings import LABEL, SUITES, WINDOWS_NAME, LabError, networks
+
+
+def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat", keep: bool = False) -> None:
+    """Start a distro container.
+
+    :param name: full container name.
+    :param suite: ``jammy`` or ``noble``.
+    :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
+    :param networking: ``nat`` or ``mirrored``.
+    :param keep: keep a running container of that name instead of starting with a new one.
+    """
+    if suite not in SUITES:
+        raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
+    if networking not in ("nat", "mirrored"):
+        raise LabError(f"There is no networking mode {networking!r}; there are nat and mirrored.")
+    image = images.names()[suite]
+    form = "{{.State.Running}} {{.Config.Image}}"
+    if keep and engine.docker("inspect", "-f", form, name, check=False).split() == ["true", image]:
+        return
+    down(name)
+    engine.docker(
+        "run", "-d", "--name", name, "--label", f"{LABEL}=container", "--hostname", WINDOWS_NAME,
+        "--network", networks()[0]["name"], "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
+        "-v", "/var/lib/docker", "-v", "/var/lib/containerd", "--tmpfs", "/run", "--tmpfs", "/run/lock",
+        "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined",
+        "--security-opt", "apparmor=unconfined", "-e", f"LAB_NETWORKING={networking}",
+        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu else []), image,
+    )  # fmt: skip
+    wait(name)
+
+
+def wait(name: str) -> None:
+    """Wait until systemd in the container has started everything.
+
+    :raises LabError: not within 60 seconds.
+    """
+    for _ in range(120):
+        state = engine.docker("exec", name, "systemctl", "is-system-running", check=False).strip()
+        if state in ("running", "degraded"):
+            return
+        time.sleep(0.5)
+    raise LabError(f"The distro {name} did not start (systemd says {state!r}). See 'docker logs {name}'.")
+
+
+def stop(name: str) -> None:
+    """Stop the distro, as ``wsl --shutdown`` does."""
+    engine.docker("stop", "-t", "20", name)
+
+
+def restart(name: str) -> None:
+    """Stop the distro and start it again in the other network, so that Windows has another address."""
+    first, second = (network["name"] for network in networks())
+    stop(name)
+    joined = engine.docker("inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}", name).split()
+    old, new = (first, second) if first in joined else (second, first)
+    engine.docker("network", "disconnect", old, name)
+    engine.docker("network", "connect", new, name)
+    engine.docker("start", name)
+    wait(name)
+
+
+def down(name: str) -> None:
+    """Remove the container with its volumes."""
+    engine.docker("rm", "-f", "-v", name, check=False)

@@ -1,0 +1,166 @@
+"""Runs while the image is built: keys, certificates, signed apt repositories and container images of the lab's origins.
+
+Nothing of it is fetched here: the packages in /srv/debs were put there with the base image.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+import standins
+
+SRV = Path("/srv/lab")
+KEYS, TLS, WWW, WORK = SRV / "keys", SRV / "tls", SRV / "www", Path("/tmp/lab-build")
+SUITES = {"jammy": "22.04", "noble": "24.04"}
+HOSTS = (
+    "archive.ubuntu.com security.ubuntu.com mirrors.ustc.edu.cn download.docker.com developer.download.nvidia.com "
+    "developer.download.nvidia.cn nvidia.github.io registry-1.docker.io auth.docker.io production.cloudflare.docker.com "
+    "google.com www.google.com connectivitycheck.gstatic.com"
+).split()
+
+
+def run(*argv: object, **kwargs) -> str:
+    """Run a command, return its output, stop the build when it fails."""
+    return subprocess.run([str(word) for word in argv], check=True, text=True, stdout=subprocess.PIPE, **kwargs).stdout
+
+
+def certificates() -> None:
+    """Make the lab's authority and one certificate for all origins."""
+    TLS.mkdir(parents=True)
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    run("openssl", "req", "-x509", *curve, "-days", 3650, "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt",
+        "-subj", "/CN=wsl-dl-playbook lab authority (not the real Internet)")  # fmt: skip
+    run("openssl", "req", *curve, "-keyout", TLS / "origins.key", "-out", TLS / "origins.csr", "-subj", "/CN=lab origins")
+    names = ",".join(f"DNS:{host}" for host in HOSTS)
+    extension = WORK / "san.cnf"
+    extension.write_text(f"subjectAltName={names}\n")
+    run("openssl", "x509", "-req", "-in", TLS / "origins.csr", "-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key",
+        "-CAcreateserial", "-days", 3650, "-extfile", extension, "-out", TLS / "origins.crt")  # fmt: skip
+
+
+def signing_key(name: str) -> None:
+    """Make a signing key; leaves NAME.asc, NAME.gpg and NAME.fingerprint in /srv/lab/keys."""
+    user = f"lab {name} archive signing key (not the real one)"
+    run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", user, "rsa3072", "sign", "never")
+    listing = run("gpg", "--batch", "--with-colons", "--list-keys", f"={user}")
+    fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
+    (KEYS / f"{name}.fingerprint").write_text(fingerprint + "\n")
+    (KEYS / f"{name}.asc").write_text(run("gpg", "--batch", "--armor", "--export", fingerprint))
+    run("gpg", "--batch", "--yes", "--output", KEYS / f"{name}.gpg", "--export", fingerprint)
+
+
+def sign(directory: Path, key: str) -> None:
+    """Sign DIRECTORY/Release as InRelease and Release.gpg."""
+    fingerprint = (KEYS / f"{key}.fingerprint").read_text().strip()
+    common = ["gpg", "--batch", "--yes", "--local-user", fingerprint, "--digest-algo", "SHA512"]
+    run(*common, "--clearsign", "--output", directory / "InRelease", directory / "Release")
+    run(*common, "--armor", "--detach-sign", "--output", directory / "Release.gpg", directory / "Release")
+
+
+def index(root: Path, pool: str, target: Path) -> None:
+    """Write Packages and Packages.gz for the packages under ROOT/POOL."""
+    target.mkdir(parents=True, exist_ok=True)
+    packages = run("apt-ftparchive", "packages", pool, cwd=root) if (root / pool).is_dir() else ""
+    (target / "Packages").write_text(packages)
+    run("gzip", "-9kf", target / "Packages")
+
+
+def release(directory: Path, key: str, **fields: str) -> None:
+    """Write and sign the Release file of one suite or flat repository."""
+    options = [word for name, value in fields.items() for word in ("-o", f"APT::FTPArchive::Release::{name}={value}")]
+    (directory / "Release").write_text(run("apt-ftparchive", *options, "release", ".", cwd=directory))
+    sign(directory, key)
+
+
+def ubuntu() -> None:
+    """Ubuntu's archive: four pockets for each suite, four components, a few packages."""
+    root = WWW / "ubuntu"
+    for suite, version in SUITES.items():
+        pool = root / "pool" / suite
+        pool.mkdir(parents=True)
+        for deb in standins.debs_of(suite):
+            if deb.name.split("_")[0] in ("pigz", "tini-static", "python3-debian", "python3-chardet"):
+                shutil.copy(deb, pool)
+        for package in standins.UBUNTU:
+            standins.build(package, pool, version=package["version"])
+        for pocket in ("", "-updates", "-security", "-backports"):
+            dist = root / "dists" / f"{suite}{pocket}"
+            for component in ("main", "restricted", "universe", "multiverse"):
+                source = f"pool/{suite}" if component == "main" and not pocket else "pool/none"
+                index(root, source, dist / component / "binary-amd64")
+            release(dist, "ubuntu", Origin="Ubuntu", Label="Ubuntu", Suite=f"{suite}{pocket}", Version=version,
+                    Codename=suite, Architectures="amd64", Components="main restricted universe multiverse")  # fmt: skip
+
+
+def docker() -> None:
+    """Docker's repository, from the distribution's engine repackaged under Docker's names."""
+    root = WWW / "docker"
+    for suite, version in SUITES.items():
+        pool = root / "dists" / suite / "pool" / "stable" / "amd64"
+        pool.mkdir(parents=True)
+        standins.docker_packages(suite, version, pool)
+        index(root, f"dists/{suite}/pool/stable/amd64", root / "dists" / suite / "stable" / "binary-amd64")
+        release(root / "dists" / suite, "docker", Origin="Docker", Label="Docker CE", Suite=suite, Codename=suite,
+                Architectures="amd64", Components="stable")  # fmt: skip
+    shutil.copy(KEYS / "docker.asc", root / "gpg")
+
+
+def flat(root: Path, key: str, packages: list[dict], origin: str) -> None:
+    """Write a flat repository with the given stand-in packages."""
+    root.mkdir(parents=True)
+    for package in packages:
+        standins.build(package, root, version=package["version"])
+    index(root, ".", root)
+    release(root, key, Origin=origin, Label=origin, Architectures="amd64")
+
+
+def registry() -> None:
+    """Fill the registry that stands for Docker Hub."""
+    server = subprocess.Popen(["docker-registry", "serve", "/opt/lab/registry.yml"], stderr=subprocess.DEVNULL)
+    try:
+        for name, files, config in standins.images():
+            archive = WORK / "image.tar"
+            standins.docker_archive(archive, name, files, config)
+            for _ in range(20):
+                target = f"docker://127.0.0.1:5000/{name if '/' in name else 'library/' + name}"
+                copy = ["skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"]
+                if subprocess.run([*copy, f"docker-archive:{archive}", target]).returncode == 0:
+                    break
+                time.sleep(0.5)
+            else:
+                raise SystemExit(f"cannot push {name}")
+    finally:
+        server.terminate()
+
+
+def main() -> None:
+    """Build everything."""
+    os.environ["GNUPGHOME"] = str(WORK / "gnupg")
+    (WORK / "gnupg").mkdir(parents=True, mode=0o700)
+    KEYS.mkdir(parents=True)
+    for name in ("ubuntu", "docker", "cuda", "nvidia"):
+        signing_key(name)
+    certificates()
+    ubuntu()
+    docker()
+    flat(WWW / "cuda", "cuda", standins.CUDA, "NVIDIA CUDA")
+    shutil.copy(KEYS / "cuda.asc", WWW / "cuda" / "3bf863cc.pub")
+    standins.build(standins.cuda_keyring(KEYS / "cuda.gpg"), WWW / "cuda", version="1.1-1")
+    stable = WWW / "nvidia" / "stable" / "deb"
+    flat(stable / "amd64", "nvidia", standins.NVIDIA, "nvidia.github.io")
+    shutil.copy(KEYS / "nvidia.asc", WWW / "nvidia" / "gpgkey")
+    line = "deb https://nvidia.github.io/libnvidia-container/stable/deb/$(ARCH) /\n"
+    (stable / "nvidia-container-toolkit.list").write_text(line)
+    registry()
+    (SRV / "origins.json").write_text(json.dumps(HOSTS))
+    with tarfile.open(SRV / "public.tar", "w") as archive:
+        for path in (*KEYS.glob("*.asc"), *KEYS.glob("*.gpg"), *KEYS.glob("*.fingerprint"), TLS / "ca.crt"):
+            archive.add(path, path.name)
+    shutil.rmtree(WORK)
+
+
+main()

@@ -1,0 +1,444 @@
+"""The packages and images that the lab's origins offer in place of the vendors'.
+
+Docker's packages end in the real engine of Debian or Ubuntu. NVIDIA's are stand-ins: scripts that behave towards
+dockerd, systemd and the user as the real ones do (configured or not, adapter there or not), and compute nothing.
+"""
+
+import io
+import json
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+DEBS = Path("/srv/debs")
+NOTE = "Stand-in of the wsl-dl-playbook lab; not the vendor's software."
+
+# ---------------------------------------------------------------------------------------------------- Debian packages
+
+
+def debs_of(suite: str) -> list[Path]:
+    """Return the downloaded packages for an Ubuntu suite (``/srv/debs/SUITE``, or ``/srv/debs/all`` for every suite)."""
+    folder = DEBS / suite
+    return sorted((folder if folder.is_dir() else DEBS / "all").glob("*.deb"))
+
+
+def build(package: dict, pool: Path, version: str, content: Path | None = None) -> None:
+    """Write one .deb into POOL.
+
+    ``package``: name; optional depends, conflicts, provides, replaces, recommends, arch, files {path: (mode, text or
+    bytes or None for a folder)}, scripts {postinst, prerm, …}, conffiles. ``content``: a folder with more files.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        if content:
+            shutil.copytree(content, root, symlinks=True)
+        for path, (mode, data) in package.get("files", {}).items():
+            target = root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if data is None:
+                target.mkdir(exist_ok=True)
+            elif isinstance(data, Path):
+                shutil.copy(data, target)
+            else:
+                target.write_bytes(data.encode() if isinstance(data, str) else data)
+            target.chmod(mode)
+        control = root / "DEBIAN"
+        control.mkdir(parents=True)
+        fields = {
+            "Package": package["name"], "Version": version, "Architecture": package.get("arch", "amd64"),
+            "Maintainer": "wsl-dl-playbook lab <lab@invalid>", "Section": "misc", "Priority": "optional",
+        }  # fmt: skip
+        for key in ("depends", "recommends", "conflicts", "breaks", "replaces", "provides"):
+            if package.get(key):
+                fields[key.capitalize()] = package[key].replace("{version}", version)
+        fields["Description"] = f"{package['name']}\n {NOTE}"
+        (control / "control").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+        for name, text in package.get("scripts", {}).items():
+            (control / name).write_text(f"#!/bin/sh\nset -e\n{text}\n")
+            (control / name).chmod(0o755)
+        if package.get("conffiles"):
+            (control / "conffiles").write_text("".join(f"{path}\n" for path in package["conffiles"]))
+        name = f"{package['name']}_{version.split(':')[-1]}_{fields['Architecture']}.deb"
+        command = ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z3", "--build", str(root), str(pool / name)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def _meta(name: str, version: str, depends: str = "", **more: str) -> dict:
+    return {"name": name, "version": version, "depends": depends, **more}
+
+
+def _tool(name: str, version: str, path: str) -> dict:
+    return {"name": name, "version": version, "files": {path: (0o755, f"#!/bin/sh\necho '{name}: {NOTE}'\n")}}
+
+
+# What Ubuntu's archive offers beyond the real packages: the ones that conflict with Docker's, and driver traps.
+UBUNTU = [
+    _tool("docker.io", "27.5.1-0ubuntu3", "/usr/bin/docker"),
+    _tool("docker-compose", "1.29.2-6", "/usr/bin/docker-compose"),
+    _tool("docker-compose-v2", "2.33.0-0ubuntu1", "/usr/libexec/docker/cli-plugins/docker-compose"),
+    _tool("docker-doc", "27.5.1-0ubuntu3", "/usr/share/docker-doc/README"),
+    _tool("podman-docker", "4.9.3-0ubuntu1", "/usr/bin/docker-podman"),
+    _tool("containerd", "1.7.24-0ubuntu1", "/usr/bin/containerd-ubuntu"),
+    _tool("runc", "1.2.5-0ubuntu1", "/usr/sbin/runc-ubuntu"),
+    _tool("nvidia-driver-550", "550.163.01-0ubuntu1", "/usr/share/nvidia-driver-550/trap"),
+    _tool("libnvidia-compute-550", "550.163.01-0ubuntu1", "/usr/share/libnvidia-compute-550/trap"),
+]
+
+# ------------------------------------------------------------------------------------------------------------- Docker
+
+_DOCKER_SERVICE = """[Unit]
+Description=Docker Application Container Engine
+Documentation=https://docs.docker.com
+After=network-online.target nss-lookup.target docker.socket containerd.service time-set.target
+Wants=network-online.target containerd.service
+Requires=docker.socket
+StartLimitBurst=3
+StartLimitIntervalSec=60
+
+[Service]
+Type=notify
+ExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock
+ExecReload=/bin/kill -s HUP $MAINPID
+TimeoutStartSec=0
+RestartSec=2
+Restart=always
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+Delegate=yes
+KillMode=process
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+"""
+_DOCKER_SOCKET = """[Unit]
+Description=Docker Socket for the API
+
+[Socket]
+ListenStream=/run/docker.sock
+SocketMode=0660
+SocketUser=root
+SocketGroup=docker
+
+[Install]
+WantedBy=sockets.target
+"""
+_CONTAINERD_SERVICE = """[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target dbus.service
+
+[Service]
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/bin/containerd
+Type=notify
+Delegate=yes
+KillMode=process
+Restart=always
+RestartSec=5
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+OOMScoreAdjust=-999
+
+[Install]
+WantedBy=multi-user.target
+"""
+_CONTAINERD_CONFIG = '# Stand-in for the file that containerd.io ships.\nversion = 2\ndisabled_plugins = ["cri"]\n'
+
+
+def _service_scripts(*units: str, before: str = "") -> dict[str, str]:
+    """Return maintainer scripts that enable and start units after installation and stop them before removal."""
+    names = " ".join(units)
+    return {
+        "postinst": f"""{before}
+if [ "$1" = configure ]; then
+  systemctl enable {names} >/dev/null 2>&1 || true
+  if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    if [ -z "$2" ]; then deb-systemd-invoke start {names}; else deb-systemd-invoke restart {names}; fi
+  fi
+fi""",
+        "prerm": f'if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now {names}; fi',
+        "postrm": "if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi",
+    }
+
+
+def _find(unpacked: Path, *names: str) -> Path:
+    for name in names:
+        if (unpacked / name).exists():
+            return unpacked / name
+    raise SystemExit(f"none of {names} in the distribution's packages")
+
+
+def docker_packages(suite: str, ubuntu: str, pool: Path) -> None:
+    """Repackage the distribution's engine as Docker's packages, with Docker's names, dependencies and versions."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = Path(folder)
+        versions = {}
+        for deb in debs_of(suite):
+            name, version, _ = deb.stem.split("_")
+            versions[name] = version.split("%3a")[-1].split("+")[0].split("-")[0]
+            subprocess.run(["dpkg-deb", "-x", str(deb), str(unpacked)], check=True)
+        tail = f"~ubuntu.{ubuntu}~{suite}"
+
+        def binary(target: str, *sources: str) -> dict:
+            return {target: (0o755, _find(unpacked, *sources))}
+
+        plugins = "usr/libexec/docker/cli-plugins"
+        engine, containerd = f"5:{versions['docker.io']}-1{tail}", f"{versions['containerd']}-1{tail}"
+        build(
+            {
+                "name": "containerd.io", "depends": "libc6, libseccomp2", "provides": "containerd, runc",
+                "conflicts": "containerd, runc", "replaces": "containerd, runc",
+                "files": {
+                    **binary("/usr/bin/containerd", "usr/bin/containerd"),
+                    **binary("/usr/bin/ctr", "usr/bin/ctr"),
+                    **binary("/usr/bin/containerd-shim-runc-v2", "usr/bin/containerd-shim-runc-v2"),
+                    **binary("/usr/bin/runc", "usr/sbin/runc"),
+                    "/usr/lib/systemd/system/containerd.service": (0o644, _CONTAINERD_SERVICE),
+                    "/etc/containerd/config.toml": (0o644, _CONTAINERD_CONFIG),
+                },
+                "conffiles": ["/etc/containerd/config.toml"], "scripts": _service_scripts("containerd.service"),
+            },
+            pool, containerd,
+        )  # fmt: skip
+        build(
+            {
+                "name": "docker-ce", "conflicts": "docker.io", "replaces": "docker.io",
+                "depends": "containerd.io (>= 1.7.27), docker-ce-cli, iptables, libseccomp2, libc6, libsystemd0",
+                "recommends": "ca-certificates, docker-ce-rootless-extras, git, pigz, procps, xz-utils",
+                "files": {
+                    **binary("/usr/bin/dockerd", "usr/sbin/dockerd", "usr/bin/dockerd"),
+                    **binary("/usr/bin/docker-proxy", "usr/sbin/docker-proxy", "usr/bin/docker-proxy"),
+                    **binary("/usr/libexec/docker/docker-init", "usr/bin/tini-static"),
+                    "/usr/lib/systemd/system/docker.service": (0o644, _DOCKER_SERVICE),
+                    "/usr/lib/systemd/system/docker.socket": (0o644, _DOCKER_SOCKET),
+                },
+                "scripts": _service_scripts(
+                    "docker.socket", "docker.service",
+                    before="getent group docker >/dev/null || groupadd --system docker",
+                ),
+            },
+            pool, engine,
+        )  # fmt: skip
+        build(
+            {
+                "name": "docker-ce-cli", "depends": "libc6", "recommends": "docker-buildx-plugin, docker-compose-plugin",
+                "conflicts": "docker.io", "replaces": "docker.io",
+                "files": binary("/usr/bin/docker", "usr/bin/docker"),
+            },
+            pool, engine,
+        )  # fmt: skip
+        rootless = {"/usr/bin/dockerd-rootless-setuptool.sh": (0o755, f"#!/bin/sh\necho '{NOTE}'\nexit 1\n")}
+        build({"name": "docker-ce-rootless-extras", "depends": "docker-ce-cli", "files": rootless}, pool, engine)
+        for plugin in ("buildx", "compose"):
+            source = f"docker-{plugin}" if f"docker-{plugin}" in versions else f"docker-{plugin}-v2"
+            path = f"{plugins}/docker-{plugin}"
+            package = {"name": f"docker-{plugin}-plugin", "conflicts": f"docker-{plugin}, docker-{plugin}-v2"}
+            files = binary(f"/{path}", path, f"usr/lib/docker/cli-plugins/docker-{plugin}")
+            build({**package, "files": files}, pool, f"{versions.get(source, versions['docker.io'])}-1{tail}")
+
+
+# --------------------------------------------------------------------------------------------------------------- CUDA
+
+
+def _cuda(release: str, full: str) -> list[dict]:
+    dash = release.replace(".", "-")
+    home = f"/usr/local/cuda-{release}"
+    nvcc = (
+        "#!/bin/sh\n# " + NOTE + "\n"
+        "echo 'nvcc: NVIDIA (R) Cuda compiler driver (lab stand-in, compiles nothing)'\n"
+        f"echo 'Cuda compilation tools, release {release}, V{full}'\n"
+    )
+    link = f"update-alternatives --install /usr/local/cuda cuda {home} {release.replace('.', '')}"
+    unlink = f'if [ "$1" = remove ]; then update-alternatives --remove cuda {home}; fi'
+    return [
+        {"name": f"cuda-nvcc-{dash}", "version": f"{full}-1", "files": {f"{home}/bin/nvcc": (0o755, nvcc)}},
+        {
+            "name": f"cuda-cudart-dev-{dash}", "version": f"{full}-1",
+            "files": {f"{home}/lib64/libcudart.so": (0o644, NOTE + "\n")},
+        },
+        {
+            "name": f"cuda-libraries-dev-{dash}", "version": f"{full}-1",
+            "files": {f"{home}/lib64/libcublas.so": (0o644, NOTE + "\n")},
+        },
+        {
+            "name": f"cuda-toolkit-{dash}", "version": f"{release}.2-1",
+            "depends": f"cuda-nvcc-{dash}, cuda-cudart-dev-{dash}, cuda-libraries-dev-{dash}",
+            "files": {f"{home}/version.json": (0o644, json.dumps({"cuda": {"version": f"{release}.2"}}))},
+            "scripts": {"postinst": link, "prerm": unlink},
+        },
+        _meta(f"cuda-{dash}", f"{release}.2-1", f"cuda-toolkit-{dash}, cuda-drivers"),
+    ]  # fmt: skip
+
+
+CUDA = [
+    *_cuda("13.4", "13.4.92"),
+    *_cuda("13.3", "13.3.33"),
+    _meta("cuda-toolkit", "13.4.2-1", "cuda-toolkit-13-4"),
+    _meta("cuda", "13.4.2-1", "cuda-13-4"),
+    _meta("cuda-drivers", "580.95.05-1", "nvidia-driver-580"),
+    _meta("nvidia-driver-580", "580.95.05-1", "libnvidia-compute-580"),
+    _tool("libnvidia-compute-580", "580.95.05-1", "/usr/share/libnvidia-compute-580/trap"),
+]
+
+
+def cuda_keyring(keyring: Path) -> dict:
+    """Return NVIDIA's keyring package: key, source list and pin."""
+    line = (
+        "deb [signed-by=/usr/share/keyrings/cuda-archive-keyring.gpg] "
+        "https://developer.download.nvidia.com/compute/cuda/repos/wsl-ubuntu/x86_64/ /\n"
+    )
+    return {
+        "name": "cuda-keyring", "arch": "all",
+        "files": {
+            "/usr/share/keyrings/cuda-archive-keyring.gpg": (0o644, keyring),
+            "/etc/apt/sources.list.d/cuda-wsl-ubuntu-x86_64.list": (0o644, line),
+            "/etc/apt/preferences.d/cuda-repository-pin-600": (0o644, "Package: *\nPin: release l=NVIDIA CUDA\nPin-Priority: 600\n"),
+        },
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------- NVIDIA Container Toolkit
+
+_CDI_SERVICE = """[Unit]
+Description=Refresh NVIDIA CDI specification file
+ConditionPathExists=|/usr/bin/nvidia-smi
+ConditionPathExists=|/usr/lib/wsl/lib/nvidia-smi
+
+[Service]
+Type=oneshot
+ExecCondition=/bin/sh -c '[ -e /dev/nvidiactl ] || [ -e /dev/dxg ]'
+ExecStart=/usr/bin/nvidia-ctk cdi generate --output=/var/run/cdi/nvidia.yaml
+CapabilityBoundingSet=CAP_SYS_MODULE CAP_SYS_ADMIN CAP_MKNOD
+
+[Install]
+WantedBy=multi-user.target
+"""
+_CDI_PATH = """[Unit]
+Description=Trigger CDI refresh on NVIDIA driver install or uninstall
+
+[Path]
+PathChanged=/usr/lib/wsl/lib
+
+[Install]
+WantedBy=multi-user.target
+"""
+_TOML = """#accept-nvidia-visible-devices-as-volume-mounts = false
+disable-require = false
+supported-driver-capabilities = "compat32,compute,display,graphics,ngx,utility,video"
+
+[nvidia-container-cli]
+environment = []
+ldconfig = "@/sbin/ldconfig.real"
+load-kmods = true
+
+[nvidia-container-runtime]
+log-level = "info"
+mode = "auto"
+runtimes = ["runc", "crun"]
+"""
+
+
+def _toolkit(version: str) -> list[dict]:
+    tools = HERE / "nvidia"
+    same = f"(= {version})"
+    stamp = (HERE / "nvidia" / "nvidia-ctk").read_text().replace("@VERSION@", version.split("-")[0])
+    return [
+        {
+            "name": "libnvidia-container1", "version": version,
+            "files": {"/usr/lib/x86_64-linux-gnu/libnvidia-container.so.1": (0o644, NOTE + "\n")},
+        },
+        {
+            "name": "libnvidia-container-tools", "version": version, "depends": f"libnvidia-container1 {same}",
+            "files": {"/usr/bin/nvidia-container-cli": (0o755, tools / "nvidia-container-cli")},
+        },
+        {
+            "name": "nvidia-container-toolkit-base", "version": version,
+            "files": {
+                "/usr/bin/nvidia-ctk": (0o755, stamp),
+                "/usr/bin/nvidia-cdi-hook": (0o755, tools / "nvidia-cdi-hook"),
+                "/usr/bin/nvidia-container-runtime": (0o755, tools / "nvidia-container-runtime"),
+                "/etc/nvidia-container-runtime/config.toml": (0o644, _TOML),
+                "/usr/lib/systemd/system/nvidia-cdi-refresh.service": (0o644, _CDI_SERVICE),
+                "/usr/lib/systemd/system/nvidia-cdi-refresh.path": (0o644, _CDI_PATH),
+            },
+            "conffiles": ["/etc/nvidia-container-runtime/config.toml"],
+            "scripts": _service_scripts("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service"),
+        },
+        {
+            "name": "nvidia-container-toolkit", "version": version,
+            "depends": f"libnvidia-container-tools {same}, nvidia-container-toolkit-base {same}",
+            "files": {"/usr/bin/nvidia-container-runtime-hook": (0o755, tools / "nvidia-container-runtime-hook")},
+        },
+    ]  # fmt: skip
+
+
+NVIDIA = [package for version in ("1.19.1-1", "1.20.0-1", "1.20.1-1") for package in _toolkit(version)]
+
+# --------------------------------------------------------------------------------------------------- container images
+
+_APPLETS = (
+    "sh ash cat echo env ls wget grep sleep true false id mount hostname sed head tail test printf ip ping nslookup nc "
+    "mkdir rm cp mv touch uname date tr cut sort wc tee"
+).split()
+_HELLO = "\nHello from Docker!\nThis message shows that your installation appears to be working correctly.\n(" + NOTE + ")\n"
+
+
+def _busybox(os_release: str) -> dict:
+    """Return the files of a small image: {path: (mode, bytes)} or {path: link target}."""
+    files: dict = {"bin/busybox": (0o755, Path("/bin/busybox").read_bytes())}
+    files.update({f"bin/{name}": "busybox" for name in _APPLETS})
+    files["usr/bin/env"] = "../../bin/busybox"
+    files["etc/os-release"] = (0o644, os_release.encode())
+    files["etc/passwd"] = (0o644, b"root:x:0:0:root:/root:/bin/sh\n")
+    files["etc/group"] = (0o644, b"root:x:0:\n")
+    files.update({f"{folder}/.keep": (0o644, b"") for folder in ("tmp", "root", "proc", "sys", "dev", "usr/local/bin", "workspace")})
+    return files
+
+
+def images() -> list[tuple[str, dict, dict]]:
+    """Return (name, files, image configuration) of every image in the registry."""
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    ubuntu = 'NAME="Ubuntu"\nID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04 (lab stand-in)"\n'
+    plain = {"Env": [path], "Cmd": ["/bin/sh"]}
+    torch = {"Env": [path, "NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"],
+             "Cmd": ["/bin/sh"], "WorkingDir": "/workspace"}  # fmt: skip
+    hello = {**_busybox('ID=hello\n'), "hello.txt": (0o644, _HELLO.encode())}
+    return [
+        ("hello-world:latest", hello, {"Env": [path], "Cmd": ["/bin/cat", "/hello.txt"]}),
+        ("busybox:latest", _busybox("ID=busybox\n"), plain),
+        ("ubuntu:24.04", _busybox(ubuntu), plain),
+        ("ubuntu:latest", _busybox(ubuntu), plain),
+        ("pytorch/pytorch:2.14.0-cuda12.6-cudnn9-devel", _busybox(ubuntu), torch),
+    ]
+
+
+def docker_archive(target: Path, name: str, files: dict, config: dict) -> None:
+    """Write a one-layer image in the format of ``docker save``."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        for path, entry in sorted(files.items()):
+            info = tarfile.TarInfo(path)
+            if isinstance(entry, str):
+                info.type, info.linkname = tarfile.SYMTYPE, entry
+                tar.addfile(info)
+            else:
+                info.mode, data = entry[0], entry[1]
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    blob = layer.getvalue()
+    rootfs = {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(blob).hexdigest()]}
+    description = json.dumps({"architecture": "amd64", "os": "linux", "config": config, "rootfs": rootfs}).encode()
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    with tarfile.open(target, "w") as tar:
+        for member, data in (("config.json", description), ("layer.tar", blob), ("manifest.json", json.dumps(manifest).encode())):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
