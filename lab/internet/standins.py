@@ -149,7 +149,7 @@ OOMScoreAdjust=-999
 [Install]
 WantedBy=multi-user.target
 """
-_CONTAINERD_CONFIG = '# Stand-in for the file that containerd.io ships.\nversion = 2\ndisabled_plugins = ["cri"]\n'
+_CONTAINERD_CONFIG = '# Stand-in for the file that containerd.io ships.\nversion = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
 
 def _service_scripts(*units: str, before: str = "") -> dict[str, str]:
@@ -161,7 +161,7 @@ if [ "$1" = configure ]; then
   systemctl enable {names} >/dev/null 2>&1 || true
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    if [ -z "$2" ]; then deb-systemd-invoke start {names}; else deb-systemd-invoke restart {names}; fi
+    if [ -z "$2" ]; then deb-systemd-invoke start {names} || true; else deb-systemd-invoke restart {names} || true; fi
   fi
 fi""",
         "prerm": f'if [ "$1" = remove ] && [ -d /run/systemd/system ]; then systemctl disable --now {names}; fi',
