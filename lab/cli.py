@@ -41,6 +41,13 @@ def _status(_options: argparse.Namespace) -> None:
             print(f"    {moment} {record['via']:<6} {record['client']:<15} {record['method']:<7} {record['host']}{record['path']}")
 
 
+def _proof(_options: argparse.Namespace) -> None:
+    command = "docker run --rm --gpus all ubuntu:24.04 nvidia-smi"
+    print(f"\nlab: the proof, as user dev in the simulated distro (the GPU is a stand-in):\n\n$ {command}", flush=True)
+    print(engine.docker("exec", "--user", "dev", container("distro"), "bash", "-lc", command))
+    print("lab: 'make lab-status' tells what runs, 'make test' proves it role by role, 'make clean' removes it.")
+
+
 def _clean(_options: argparse.Namespace) -> None:
     if engine.answers():
         for name in _ours():
@@ -76,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     verbs.add_parser("status", help="what runs, addresses, last requests").set_defaults(run=_status)
     verbs.add_parser("clean", help="remove everything of the lab").set_defaults(run=_clean)
+    verbs.add_parser("proof", help="nvidia-smi in a container of the distro").set_defaults(run=_proof)
     requests = verbs.add_parser("requests", help="the request log as JSON lines")
     requests.add_argument("--since", type=float, default=0.0, help="seconds since the epoch")
     requests.add_argument("--host", default="")

@@ -1,0 +1,71 @@
+# The commands of this repository. "make help" lists them.
+PYTHON    ?= python3
+VENV      ?= .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
+INVENTORY ?= inventory/lab
+SUITE     ?= noble
+JOBS      ?= 2
+MOLECULE   = molecule -c .config/molecule/config.yml
+SCENARIOS  = $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
+BIN       := $(abspath $(VENV))/bin
+STAMP      = $(VENV)/.installed
+SITE       = ansible-playbook -i $(INVENTORY) playbooks/site.yml
+
+export PATH := $(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help venv lab site test lint unit molecule scenarios verify bench lab-status clean distclean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+venv: $(STAMP) ## install the pinned requirements into .venv (PYTHON=python3.13 for another Python)
+
+$(STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Say make PYTHON=python3.13 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+lab: venv ## start the lab: simulated Internet and WSL distro
+	@python -m lab up --suite $(SUITE)
+
+site: lab ## set up the lab's workstation with the real playbooks/site.yml, and show the proof
+	$(SITE)
+	@python -m lab proof
+
+test: lint unit molecule ## everything that proves this repository: lint, unit, every Molecule scenario
+
+lint: venv ## ansible-lint (production), yamllint, ruff
+	yamllint .
+	ruff check .
+	ruff format --check .
+	ansible-lint --offline --strict
+
+unit: venv ## tests that need no machine
+	python -m pytest tests/unit
+
+scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
+	@printf '%s\n' $(SCENARIOS)
+
+molecule: venv ## Molecule scenarios, JOBS at a time; ROLE=docker_engine for one
+	@python -m lab up
+	@tests/molecule.sh $(JOBS) $(or $(ROLE),$(SCENARIOS))
+
+verify: venv ## check a finished workstation (INVENTORY=inventory/workstation for a real one)
+	python -m pytest molecule/default/tests --hosts='ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible
+
+bench: venv ## time the no-op run of the Docker roles next to ping tasks
+	@python -m lab up
+	@tests/bench.py
+
+lab-status: ## what runs in the lab, addresses, last requests
+	@python3 -m lab status
+
+clean: ## remove the lab without a trace
+	@python3 -m lab clean
+	@rm -rf .cache .ansible .pytest_cache .ruff_cache reports
+
+distclean: clean ## clean, and remove the virtual environment
+	rm -rf $(VENV)

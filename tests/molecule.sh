@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# molecule.sh JOBS SCENARIO…: run Molecule scenarios side by side; each writes its own log, failures are shown.
+set -u
+jobs=$1
+shift
+logs=.cache/molecule
+rm -rf "$logs"
+mkdir -p "$logs"
+
+one() {
+  local start=$SECONDS
+  if molecule -c .config/molecule/config.yml test -s "$1" >"$2/$1.log" 2>&1 </dev/null; then
+    printf 'ok      %-24s %4d s\n' "$1" $((SECONDS - start))
+    touch "$2/$1.ok"
+  else
+    printf 'FAILED  %-24s %4d s; the end of %s/%s.log:\n' "$1" $((SECONDS - start)) "$2" "$1"
+    tail -n 60 "$2/$1.log" | sed 's/^/    /'
+  fi
+}
+export -f one
+
+printf '%s\n' "$@" | xargs -P "$jobs" -I {} bash -c 'one "$1" "$2"' _ {} "$logs"
+passed=$(find "$logs" -name '*.ok' | wc -l)
+failed=$(($# - passed))
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
