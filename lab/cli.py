@@ -30,7 +30,13 @@ def _status(_options: argparse.Namespace) -> None:
         print("  no Docker engine answers, so nothing of the lab runs")
         return
     for name in _ours() or ["nothing runs"]:
-        state = engine.docker("inspect", "-f", "{{.State.Status}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", name, check=False)
+        state = engine.docker(
+            "inspect",
+            "-f",
+            "{{.State.Status}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}",
+            name,
+            check=False,
+        )
         print(f"  {name:<28} {state.strip()}")
     for network in networks():
         print(f"  {network['name']:<28} {network['subnet']}, Windows and its proxy at {network['windows']}:7890")
@@ -38,7 +44,10 @@ def _status(_options: argparse.Namespace) -> None:
         print("  last requests:")
         for record in list(internet.requests())[-8:]:
             moment = time.strftime("%H:%M:%S", time.localtime(record["time"]))
-            print(f"    {moment} {record['via']:<6} {record['client']:<15} {record['method']:<7} {record['host']}{record['path']}")
+            print(
+                f"    {moment} {record['via']:<6} {record['client']:<15} "
+                f"{record['method']:<7} {record['host']}{record['path']}"
+            )
 
 
 def _proof(_options: argparse.Namespace) -> None:

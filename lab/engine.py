@@ -52,7 +52,9 @@ def apt_install(*packages: str) -> None:
     :raises LabError: not Debian or Ubuntu, or not root.
     """
     if not (_is_debian_like() and os.geteuid() == 0):
-        raise LabError(f"Missing on this machine: {' '.join(packages)}. Install it with your package manager, then run again.")
+        raise LabError(
+            f"Missing on this machine: {' '.join(packages)}. Install it with your package manager, then run again."
+        )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-qq"], env=environment)
     run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], env=environment)
@@ -87,7 +89,9 @@ def ensure() -> None:
             apt_install("docker-cli")
     if not answers():
         if os.geteuid() != 0:
-            raise LabError("The Docker engine does not answer. Start it ('sudo systemctl start docker'), then run this again.")
+            raise LabError(
+                "The Docker engine does not answer. Start it ('sudo systemctl start docker'), then run this again."
+            )
         _start()
     for _ in range(60):
         if answers():

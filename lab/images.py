@@ -27,16 +27,55 @@ DEBIAN = "trixie"
 DOCKER_FROM = "forky"
 """Debian release whose Docker engine is repackaged as Docker CE: the newest that Debian's archive offers."""
 
-DISTRO_PACKAGES = (
-    "apt gpg gpgv gnupg systemd systemd-sysv dbus python3 python3-apt sudo ca-certificates iproute2 curl iptables procps "
-    "lsb-release kmod passwd openssl libseccomp2 libpam-systemd iputils-ping bash-completion nano less"
-).split()
-INTERNET_PACKAGES = (
-    "apt gpg gpgv gnupg openssl ca-certificates python3 nginx-light tinyproxy dnsmasq docker-registry skopeo apt-utils "
-    "iproute2 curl busybox-static tini procps"
-).split()
-ENGINE_DEBS = "docker.io docker-cli containerd runc docker-buildx docker-compose".split()
-ARCHIVE_DEBS = "pigz tini-static python3-debian python3-chardet".split()
+DISTRO_PACKAGES = [
+    "apt",
+    "gpg",
+    "gpgv",
+    "gnupg",
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "python3",
+    "python3-apt",
+    "sudo",
+    "ca-certificates",
+    "iproute2",
+    "curl",
+    "iptables",
+    "procps",
+    "lsb-release",
+    "kmod",
+    "passwd",
+    "openssl",
+    "libseccomp2",
+    "libpam-systemd",
+    "iputils-ping",
+    "bash-completion",
+    "nano",
+    "less",
+]
+INTERNET_PACKAGES = [
+    "apt",
+    "gpg",
+    "gpgv",
+    "gnupg",
+    "openssl",
+    "ca-certificates",
+    "python3",
+    "nginx-light",
+    "tinyproxy",
+    "dnsmasq",
+    "docker-registry",
+    "skopeo",
+    "apt-utils",
+    "iproute2",
+    "curl",
+    "busybox-static",
+    "tini",
+    "procps",
+]
+ENGINE_DEBS = ["docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose"]
+ARCHIVE_DEBS = ["pigz", "tini-static", "python3-debian", "python3-chardet"]
 
 
 def base_kind() -> str:
@@ -63,7 +102,9 @@ def debian_mirror() -> str:
         uri, _, release = line.partition(" ")
         if release == codename and uri.rstrip("/").endswith("/debian"):
             return uri.rstrip("/")
-    raise LabError("No Debian mirror found in this machine's apt sources. Set LAB_DEBIAN_MIRROR=URL, or LAB_BASE=registry.")
+    raise LabError(
+        "No Debian mirror found in this machine's apt sources. Set LAB_DEBIAN_MIRROR=URL, or LAB_BASE=registry."
+    )
 
 
 def _digest(*parts: object) -> str:
@@ -93,7 +134,8 @@ def build(tag: str, context: Path, *, network: str = "none", dockerfile: Path | 
     options = [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]
     file = dockerfile or context / "Dockerfile"
     engine.docker(
-        "build", "-q", "--network", network, "--label", f"{LABEL}=image", "-t", tag, "-f", str(file), *options, str(context),
+        "build", "-q", "--network", network, "--label", f"{LABEL}=image", "-t", tag, "-f", str(file),
+        *options, str(context),
         env=environment,
     )  # fmt: skip
 
@@ -111,14 +153,16 @@ def _bootstrap(tag: str, packages: list[str], extra_suite: str = "", downloads: 
     with tempfile.TemporaryDirectory() as folder:
         sources = Path(folder, "lab.sources")
         suites = f"{DEBIAN} {extra_suite}".strip()
-        sources.write_text(f"Types: deb\nURIs: {debian_mirror()}\nSuites: {suites}\nComponents: main\nSigned-By: {keyring}\n")
+        sources.write_text(
+            f"Types: deb\nURIs: {debian_mirror()}\nSuites: {suites}\nComponents: main\nSigned-By: {keyring}\n"
+        )
         pin = Path(folder, "pin")
         pin.write_text(f"Package: *\nPin: release n={extra_suite}\nPin-Priority: 50\n" if extra_suite else "")
         hooks = [f'--setup-hook=mkdir -p "$1/etc/apt/preferences.d" && cp {pin} "$1/etc/apt/preferences.d/lab"']
         if downloads:
             hooks.append(
                 '--customize-hook=mkdir -p "$1/srv/debs/all" && chroot "$1" sh -c '
-                f"\"cd /srv/debs/all && apt-get -o APT::Sandbox::User=root download {' '.join(downloads)}\""
+                f'"cd /srv/debs/all && apt-get -o APT::Sandbox::User=root download {" ".join(downloads)}"'
             )
         hooks.append('--customize-hook=rm -f "$1/etc/apt/preferences.d/lab"')
         tarball = Path(folder, "base.tar")
@@ -151,11 +195,23 @@ def _registry_bases() -> dict[str, str]:
     for suite, version in SUITES.items():
         bases[suite] = f"{IMAGES}/base-{suite}:{_digest(DISTRO_PACKAGES, file.read_text())}"
         packages = " ".join(DISTRO_PACKAGES)
-        build(bases[suite], LAB, network="host", dockerfile=file, FROM=f"ubuntu:{version}", PACKAGES=packages, DOWNLOAD="")
+        build(
+            bases[suite], LAB, network="host", dockerfile=file, FROM=f"ubuntu:{version}", PACKAGES=packages, DOWNLOAD=""
+        )
     debs = f"{IMAGES}/debs:{_digest(file.read_text())}"
     for suite, version in SUITES.items():
-        download = "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini-static python3-debian python3-chardet"
-        build(f"{debs}-{suite}", LAB, network="host", dockerfile=file, FROM=f"ubuntu:{version}", PACKAGES="", DOWNLOAD=download)
+        download = (
+            "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini-static python3-debian python3-chardet"
+        )
+        build(
+            f"{debs}-{suite}",
+            LAB,
+            network="host",
+            dockerfile=file,
+            FROM=f"ubuntu:{version}",
+            PACKAGES="",
+            DOWNLOAD=download,
+        )
     plain = f"{IMAGES}/internet-plain:{_digest(INTERNET_PACKAGES, file.read_text())}"
     packages = " ".join(INTERNET_PACKAGES)
     build(plain, LAB, network="host", dockerfile=file, FROM="ubuntu:24.04", PACKAGES=packages, DOWNLOAD="")

@@ -59,7 +59,9 @@ def restart(name: str) -> None:
     """Stop the distro and start it again in the other network, so that Windows has another address."""
     first, second = (network["name"] for network in networks())
     stop(name)
-    joined = engine.docker("inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}", name).split()
+    joined = engine.docker(
+        "inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}", name
+    ).split()
     old, new = (first, second) if first in joined else (second, first)
     engine.docker("network", "disconnect", old, name)
     engine.docker("network", "connect", new, name)

@@ -33,8 +33,12 @@ def _ensure_networks() -> None:
 
 
 def _is_current(image: str) -> bool:
-    form = "{{.State.Running}} {{.Config.Image}} {{index .Config.Labels \"%s.mode\"}}" % LABEL
-    return engine.docker("inspect", "-f", form, container("internet"), check=False).split() == ["true", image, internet_mode()]
+    form = "{{.State.Running}} {{.Config.Image}} " + '{{index .Config.Labels "' + LABEL + '.mode"}}'
+    return engine.docker("inspect", "-f", form, container("internet"), check=False).split() == [
+        "true",
+        image,
+        internet_mode(),
+    ]
 
 
 def up() -> None:
@@ -44,12 +48,24 @@ def up() -> None:
     if not _is_current(image):
         engine.docker("rm", "-f", "-v", container("internet"), check=False)
         first, second = networks()
-        options = ["--network", first["name"], "--ip", first["windows"], "--hostname", "internet", "-e", f"LAB_WINDOWS_NAME={WINDOWS_NAME}"]
+        options = [
+            "--network",
+            first["name"],
+            "--ip",
+            first["windows"],
+            "--hostname",
+            "internet",
+            "-e",
+            f"LAB_WINDOWS_NAME={WINDOWS_NAME}",
+        ]
         if internet_mode() == "lab":
-            hosts = json.loads(engine.docker("run", "--rm", "--network", "none", "--entrypoint", "cat", image, "/srv/lab/origins.json"))
+            hosts = json.loads(
+                engine.docker("run", "--rm", "--network", "none", "--entrypoint", "cat", image, "/srv/lab/origins.json")
+            )
             options += [word for host in hosts for word in ("--add-host", f"{host}:127.0.0.1")]
         engine.docker(
-            "create", "--name", container("internet"), "--label", f"{LABEL}=container", "--label", f"{LABEL}.mode={internet_mode()}",
+            "create", "--name", container("internet"), "--label", f"{LABEL}=container",
+            "--label", f"{LABEL}.mode={internet_mode()}",
             *options, "-e", f"LAB_INTERNET={internet_mode()}", image,
         )  # fmt: skip
         engine.docker("network", "connect", "--ip", second["windows"], second["name"], container("internet"))
@@ -63,7 +79,9 @@ def up() -> None:
 def _publish_keys() -> None:
     keys = STATE / "keys"
     keys.mkdir(parents=True, exist_ok=True)
-    data = engine.subprocess.run(["docker", "cp", f"{container('internet')}:/srv/lab/public.tar", "-"], capture_output=True).stdout
+    data = engine.subprocess.run(
+        ["docker", "cp", f"{container('internet')}:/srv/lab/public.tar", "-"], capture_output=True
+    ).stdout
     with tarfile.open(fileobj=BytesIO(data)) as outer, tarfile.open(fileobj=outer.extractfile("public.tar")) as inner:
         inner.extractall(keys, filter="data")
 
@@ -93,12 +111,18 @@ def requests(since: float = 0.0, host: str = "") -> Iterator[dict]:
 
     Each record has time (seconds since the epoch), client (address), via, method, host, path, status and agent. ``via``
     is ``proxy`` for a request that the proxy took (the client is the distro; the path of an https request is unknown),
-    ``origin`` for the same request where it arrived behind the proxy, and ``direct`` for one that did not use the proxy.
+    ``origin`` for the same request where it arrived behind the proxy, and ``direct`` for one without the proxy.
 
     :param since: leave out what is older, in seconds since the epoch.
     :param host: leave out other hosts; empty for all.
     """
-    raw = engine.docker("exec", container("internet"), "sh", "-c", "cat /var/log/lab/proxy.log; cat /var/log/lab/origins.jsonl 2>/dev/null")
+    raw = engine.docker(
+        "exec",
+        container("internet"),
+        "sh",
+        "-c",
+        "cat /var/log/lab/proxy.log; cat /var/log/lab/origins.jsonl 2>/dev/null",
+    )
     records = []
     clients: dict[str, str] = {}
     for line in raw.splitlines():

@@ -16,11 +16,22 @@ import standins
 SRV = Path("/srv/lab")
 KEYS, TLS, WWW, WORK = SRV / "keys", SRV / "tls", SRV / "www", Path("/tmp/lab-build")
 SUITES = {"jammy": "22.04", "noble": "24.04"}
-HOSTS = (
-    "archive.ubuntu.com security.ubuntu.com mirrors.ustc.edu.cn download.docker.com developer.download.nvidia.com "
-    "developer.download.nvidia.cn nvidia.github.io registry-1.docker.io auth.docker.io production.cloudflare.docker.com "
-    "google.com www.google.com connectivitycheck.gstatic.com"
-).split()
+COMPONENTS = ("main", "restricted", "universe", "multiverse")
+HOSTS = [
+    "archive.ubuntu.com",
+    "security.ubuntu.com",
+    "mirrors.ustc.edu.cn",
+    "download.docker.com",
+    "developer.download.nvidia.com",
+    "developer.download.nvidia.cn",
+    "nvidia.github.io",
+    "registry-1.docker.io",
+    "auth.docker.io",
+    "production.cloudflare.docker.com",
+    "google.com",
+    "www.google.com",
+    "connectivitycheck.gstatic.com",
+]
 
 
 def run(*argv: object, **kwargs) -> str:
@@ -34,7 +45,17 @@ def certificates() -> None:
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     run("openssl", "req", "-x509", *curve, "-days", 3650, "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt",
         "-subj", "/CN=wsl-dl-playbook lab authority (not the real Internet)")  # fmt: skip
-    run("openssl", "req", *curve, "-keyout", TLS / "origins.key", "-out", TLS / "origins.csr", "-subj", "/CN=lab origins")
+    run(
+        "openssl",
+        "req",
+        *curve,
+        "-keyout",
+        TLS / "origins.key",
+        "-out",
+        TLS / "origins.csr",
+        "-subj",
+        "/CN=lab origins",
+    )
     names = ",".join(f"DNS:{host}" for host in HOSTS)
     extension = WORK / "san.cnf"
     extension.write_text(f"subjectAltName={names}\n")
@@ -89,11 +110,11 @@ def ubuntu() -> None:
             standins.build(package, pool, version=package["version"])
         for pocket in ("", "-updates", "-security", "-backports"):
             dist = root / "dists" / f"{suite}{pocket}"
-            for component in ("main", "restricted", "universe", "multiverse"):
+            for component in COMPONENTS:
                 source = f"pool/{suite}" if component == "main" and not pocket else "pool/none"
                 index(root, source, dist / component / "binary-amd64")
-            release(dist, "ubuntu", Origin="Ubuntu", Label="Ubuntu", Suite=f"{suite}{pocket}", Version=version,
-                    Codename=suite, Architectures="amd64", Components="main restricted universe multiverse")  # fmt: skip
+            release(dist, "ubuntu", Origin="Ubuntu", Label="Ubuntu", Suite=dist.name, Version=version,
+                    Codename=suite, Architectures="amd64", Components=" ".join(COMPONENTS))  # fmt: skip
 
 
 def docker() -> None:

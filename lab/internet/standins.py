@@ -4,9 +4,9 @@ Docker's packages end in the real engine of Debian or Ubuntu. NVIDIA's are stand
 dockerd, systemd and the user as the real ones do (configured or not, adapter there or not), and compute nothing.
 """
 
+import hashlib
 import io
 import json
-import hashlib
 import shutil
 import subprocess
 import tarfile
@@ -21,7 +21,7 @@ NOTE = "Stand-in of the wsl-dl-playbook lab; not the vendor's software."
 
 
 def debs_of(suite: str) -> list[Path]:
-    """Return the downloaded packages for an Ubuntu suite (``/srv/debs/SUITE``, or ``/srv/debs/all`` for every suite)."""
+    """Return the downloaded packages for an Ubuntu suite (``/srv/debs/SUITE``, else ``/srv/debs/all``)."""
     folder = DEBS / suite
     return sorted((folder if folder.is_dir() else DEBS / "all").glob("*.deb"))
 
@@ -149,7 +149,9 @@ OOMScoreAdjust=-999
 [Install]
 WantedBy=multi-user.target
 """
-_CONTAINERD_CONFIG = '# Stand-in for the file that containerd.io ships.\nversion = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+_CONTAINERD_CONFIG = (
+    '# Stand-in for the file that containerd.io ships.\nversion = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+)
 
 
 def _service_scripts(*units: str, before: str = "") -> dict[str, str]:
@@ -229,7 +231,8 @@ def docker_packages(suite: str, ubuntu: str, pool: Path) -> None:
         )  # fmt: skip
         build(
             {
-                "name": "docker-ce-cli", "depends": "libc6", "recommends": "docker-buildx-plugin, docker-compose-plugin",
+                "name": "docker-ce-cli", "depends": "libc6",
+                "recommends": "docker-buildx-plugin, docker-compose-plugin",
                 "conflicts": "docker.io", "replaces": "docker.io",
                 "files": binary("/usr/bin/docker", "usr/bin/docker"),
             },
@@ -300,7 +303,9 @@ def cuda_keyring(keyring: Path) -> dict:
         "files": {
             "/usr/share/keyrings/cuda-archive-keyring.gpg": (0o644, keyring),
             "/etc/apt/sources.list.d/cuda-wsl-ubuntu-x86_64.list": (0o644, line),
-            "/etc/apt/preferences.d/cuda-repository-pin-600": (0o644, "Package: *\nPin: release l=NVIDIA CUDA\nPin-Priority: 600\n"),
+            "/etc/apt/preferences.d/cuda-repository-pin-600": (
+                0o644, "Package: *\nPin: release l=NVIDIA CUDA\nPin-Priority: 600\n"
+            ),
         },
     }  # fmt: skip
 
@@ -384,11 +389,46 @@ NVIDIA = [package for version in ("1.19.1-1", "1.20.0-1", "1.20.1-1") for packag
 
 # --------------------------------------------------------------------------------------------------- container images
 
-_APPLETS = (
-    "sh ash cat echo env ls wget grep sleep true false id mount hostname sed head tail test printf ip ping nslookup nc "
-    "mkdir rm cp mv touch uname date tr cut sort wc tee"
-).split()
-_HELLO = "\nHello from Docker!\nThis message shows that your installation appears to be working correctly.\n(" + NOTE + ")\n"
+_APPLETS = [
+    "sh",
+    "ash",
+    "cat",
+    "echo",
+    "env",
+    "ls",
+    "wget",
+    "grep",
+    "sleep",
+    "true",
+    "false",
+    "id",
+    "mount",
+    "hostname",
+    "sed",
+    "head",
+    "tail",
+    "test",
+    "printf",
+    "ip",
+    "ping",
+    "nslookup",
+    "nc",
+    "mkdir",
+    "rm",
+    "cp",
+    "mv",
+    "touch",
+    "uname",
+    "date",
+    "tr",
+    "cut",
+    "sort",
+    "wc",
+    "tee",
+]
+_HELLO = (
+    "\nHello from Docker!\nThis message shows that your installation appears to be working correctly.\n(" + NOTE + ")\n"
+)
 
 
 def _busybox(os_release: str) -> dict:
@@ -399,7 +439,12 @@ def _busybox(os_release: str) -> dict:
     files["etc/os-release"] = (0o644, os_release.encode())
     files["etc/passwd"] = (0o644, b"root:x:0:0:root:/root:/bin/sh\n")
     files["etc/group"] = (0o644, b"root:x:0:\n")
-    files.update({f"{folder}/.keep": (0o644, b"") for folder in ("tmp", "root", "proc", "sys", "dev", "usr/local/bin", "workspace")})
+    files.update(
+        {
+            f"{folder}/.keep": (0o644, b"")
+            for folder in ("tmp", "root", "proc", "sys", "dev", "usr/local/bin", "workspace")
+        }
+    )
     return files
 
 
@@ -410,7 +455,7 @@ def images() -> list[tuple[str, dict, dict]]:
     plain = {"Env": [path], "Cmd": ["/bin/sh"]}
     torch = {"Env": [path, "NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"],
              "Cmd": ["/bin/sh"], "WorkingDir": "/workspace"}  # fmt: skip
-    hello = {**_busybox('ID=hello\n'), "hello.txt": (0o644, _HELLO.encode())}
+    hello = {**_busybox("ID=hello\n"), "hello.txt": (0o644, _HELLO.encode())}
     return [
         ("hello-world:latest", hello, {"Env": [path], "Cmd": ["/bin/cat", "/hello.txt"]}),
         ("busybox:latest", _busybox("ID=busybox\n"), plain),
@@ -438,7 +483,11 @@ def docker_archive(target: Path, name: str, files: dict, config: dict) -> None:
     description = json.dumps({"architecture": "amd64", "os": "linux", "config": config, "rootfs": rootfs}).encode()
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
     with tarfile.open(target, "w") as tar:
-        for member, data in (("config.json", description), ("layer.tar", blob), ("manifest.json", json.dumps(manifest).encode())):
+        for member, data in (
+            ("config.json", description),
+            ("layer.tar", blob),
+            ("manifest.json", json.dumps(manifest).encode()),
+        ):
             info = tarfile.TarInfo(member)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
