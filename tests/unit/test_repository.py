@@ -1,0 +1,68 @@
+"""Things that must agree across the repository."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTIONS = yaml.safe_load((ROOT / "collections" / "requirements.yml").read_text())["collections"]
+FQCN = re.compile(r"\b((?:ansible|community|microsoft)\.[a-z]+)\.[a-z_]+:")
+
+
+def installed_version(collection: str) -> str:
+    """Return the version of a collection in the installed package "ansible"."""
+    namespace, name = collection.split(".")
+    # Read as a file: importing ansible_collections would start Ansible's own loader.
+    import ansible
+
+    base = Path(ansible.__file__).parent.parent / "ansible_collections" / namespace / name / "MANIFEST.json"
+    return yaml.safe_load(base.read_text())["collection_info"]["version"]
+
+
+@pytest.mark.parametrize("entry", COLLECTIONS, ids=lambda entry: entry["name"])
+def test_the_installed_collections_are_the_required_ones(entry):
+    assert Version(installed_version(entry["name"])) in SpecifierSet(entry["version"])
+
+
+def test_the_collections_in_use_are_the_required_ones():
+    files = [path for part in ("roles", "playbooks", "inventory") for path in (ROOT / part).rglob("*.yml")]
+    used = {match for path in files for match in FQCN.findall(path.read_text())} - {"ansible.builtin"}
+    connection = re.findall(r"ansible_connection: (\w+\.\w+)\.", (ROOT / "inventory/lab/hosts.yml").read_text())
+    assert used | set(connection) <= {entry["name"] for entry in COLLECTIONS}
+
+
+def test_every_requirement_is_pinned_and_installed_as_pinned():
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        requirement = Requirement(line)
+        assert [one.operator for one in requirement.specifier] == ["=="], line
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert metadata.version(requirement.name) in requirement.specifier, line
+
+
+def test_a_scenario_is_data_of_two_to_nine_lines():
+    sizes = {path.parent.name: len(path.read_text().splitlines()) for path in ROOT.glob("molecule/*/molecule.yml")}
+    assert {name: size for name, size in sizes.items() if not 1 <= size <= 9} == {}
+
+
+def test_site_lists_every_wsl_role_once_and_tags_it_with_its_name():
+    (play,) = yaml.safe_load((ROOT / "playbooks" / "wsl.yml").read_text())
+    assert [entry["tags"] for entry in play["roles"]] == [[entry["role"]] for entry in play["roles"]]
+
+
+@pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
+def test_a_playbook_has_valid_syntax(playbook):
+    argv = [str(Path(sys.executable).parent / "ansible-playbook"), "--syntax-check", f"playbooks/{playbook}"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
