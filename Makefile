@@ -58,7 +58,7 @@ verify: venv ## check a finished workstation (INVENTORY=inventory/workstation fo
 
 bench: venv ## time the no-op run of the Docker roles next to ping tasks
 	@python -m lab up
-	@tests/bench.py
+	@python tests/bench.py
 
 lab-status: ## what runs in the lab, addresses, last requests
 	@python3 -m lab status

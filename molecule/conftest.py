@@ -39,7 +39,7 @@ def windows_address(host) -> str:
 
 @pytest.fixture
 def requests_during(host) -> Callable:
-    """Return a function that does something and tells which requests of this distro the lab's Internet logged meanwhile.
+    """Return a function that does something and tells which requests of this distro the lab logged meanwhile.
 
     The records are those of ``python -m lab requests`` with ``via`` proxy or direct and this distro as the client.
     """
