@@ -1,0 +1,42 @@
+"""After remove.yml a machine is what it was before site.yml, but for what the roles' READMEs announce."""
+
+SNAPSHOT = (
+    "find /etc /usr/local /home /root -xdev ! -type d -printf '%p %m %u:%g %l\\n' -type f -exec sha256sum {} + | sort"
+)
+# What a package manager always keeps of its own bookkeeping, and the group "docker" (docker_engine's README).
+BOOKKEEPING = ("/etc/ld.so.cache", "/etc/group", "/etc/group-", "/etc/gshadow", "/etc/gshadow-")
+
+
+def changed_lines(host) -> list[str]:
+    host.run_expect([0], f"{SNAPSHOT} > /var/tmp/after")
+    shown = host.run("diff /var/tmp/before /var/tmp/after").stdout.splitlines()
+    lines = [line for line in shown if line[:1] in "<>"]
+    return [line for line in lines if not any(f"{path} " in f"{line} " for path in BOOKKEEPING)]
+
+
+def test_the_files_are_what_they_were(host):
+    assert changed_lines(host) == []
+
+
+def test_only_the_docker_group_is_new(host):
+    groups = host.check_output("getent group").splitlines()
+    assert [line for line in groups if "docker" in line] in ([], [f"docker:x:{host.group('docker').gid}:"])
+
+
+def test_no_package_of_ours_is_left(host):
+    listed = host.check_output("dpkg-query --show --showformat '${Package} ${db:Status-Abbrev}\\n'").splitlines()
+    ours = ("docker-", "containerd", "nvidia-", "libnvidia-", "cuda-")
+    assert [line for line in listed if line.startswith(ours) and line.split()[1] != "un"] == []
+
+
+def test_no_unit_of_ours_is_left(host):
+    units = host.check_output("systemctl list-unit-files --no-legend --no-pager")
+    assert [line for line in units.splitlines() if line.startswith(("wsl-proxy", "docker", "containerd", "nvidia"))] == []
+
+
+def test_images_and_volumes_were_kept(host):
+    assert host.file("/var/lib/docker").is_directory
+
+
+def test_the_users_own_proxy_line_is_back(host):
+    assert host.file("/etc/apt/apt.conf.d/99proxy").content_string == 'Acquire::http::Proxy "http://winbox.local:7890";\n'
