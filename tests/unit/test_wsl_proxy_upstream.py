@@ -1,0 +1,103 @@
+"""The resolver of wsl_proxy: a pure script, run with faked wslinfo and ip."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "roles/wsl_proxy/files/wsl-proxy-upstream"
+NAT_ROUTE = "default via 172.30.7.1 dev eth0 proto kernel"
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    """Ask the resolver on a machine with this wslinfo, route and set of network devices."""
+
+    def upstream(*arguments, wslinfo=None, route=NAT_ROUTE, devices=()):
+        for tool in ("sh", "awk"):
+            (tmp_path / tool).symlink_to(shutil.which(tool))
+        fakes = {
+            "ip": f'case "$*" in *route*) echo "{route}" ;; *) case " {" ".join(devices)} " in *" $3 "*) ;; *) exit 1 ;; esac ;; esac'
+        }
+        if wslinfo is not None:
+            fakes["wslinfo"] = wslinfo
+        for name, body in fakes.items():
+            (tmp_path / name).write_text(f"#!{shutil.which('sh')}\n{body}\n")
+            (tmp_path / name).chmod(0o755)
+        run = subprocess.run(
+            ["sh", SCRIPT, *arguments], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        )
+        return run.returncode, run.stdout, run.stderr
+
+    return upstream
+
+
+def test_nat_means_the_default_gateway(upstream):
+    assert upstream("7890", wslinfo="echo nat") == (0, "172.30.7.1:7890\n", "")
+
+
+def test_mirrored_means_loopback(upstream):
+    assert upstream("7890", wslinfo="echo mirrored") == (0, "127.0.0.1:7890\n", "")
+
+
+def test_virtioproxy_means_the_default_gateway(upstream):
+    assert upstream("7890", wslinfo="echo virtioproxy") == (0, "172.30.7.1:7890\n", "")
+
+
+def test_without_wslinfo_it_is_nat(upstream):
+    assert upstream("7897") == (0, "172.30.7.1:7897\n", "")
+
+
+def test_without_wslinfo_the_device_loopback0_tells_mirrored(upstream):
+    assert upstream("7890", devices=["loopback0"]) == (0, "127.0.0.1:7890\n", "")
+
+
+def test_a_wslinfo_that_fails_is_as_good_as_none(upstream):
+    answer = upstream("7890", wslinfo="echo 'failed to query' >&2; exit 1", devices=["loopback0"])
+    assert answer == (0, "127.0.0.1:7890\n", "")
+
+
+def test_the_gateway_is_found_wherever_the_route_names_it(upstream):
+    assert (
+        upstream("7890", route="default proto static via 192.168.65.1 dev eth0 metric 10")[1] == "192.168.65.1:7890\n"
+    )
+
+
+def test_the_first_of_two_default_routes_counts(upstream):
+    two = "default via 10.0.0.1 dev eth0\ndefault via 10.0.1.1 dev eth1"
+    assert upstream("7890", route=two)[1] == "10.0.0.1:7890\n"
+
+
+@pytest.mark.parametrize("mode", ["nat", "mirrored", "bridged", "none"])
+def test_an_upstream_of_the_users_own_wins_over_every_mode(upstream, mode):
+    assert upstream("7890", "winbox.local", wslinfo=f"echo {mode}", route="") == (0, "winbox.local:7890\n", "")
+
+
+def test_an_ipv6_upstream_gets_brackets(upstream):
+    assert upstream("7890", "fd00::1") == (0, "[fd00::1]:7890\n", "")
+
+
+def test_a_gateway_that_is_not_there_yet_is_refused_in_one_sentence(upstream):
+    assert upstream("7890", route="") == (
+        1,
+        "",
+        "wsl-proxy-upstream: there is no default route (yet), so nobody knows where Windows is.\n",
+    )
+
+
+def test_a_default_route_without_a_gateway_is_refused(upstream):
+    assert upstream("7890", route="default dev eth0 scope link")[0] == 1
+
+
+def test_bridged_mode_is_refused_with_the_remedy(upstream):
+    code, out, err = upstream("7890", wslinfo="echo bridged")
+    assert (code, out) == (1, "")
+    assert "Set wsl_proxy_upstream to its name or address." in err
+
+
+@pytest.mark.parametrize("mode", ["none", "wsl1"])
+def test_a_mode_without_a_network_of_its_own_is_refused_with_the_remedy(upstream, mode):
+    code, out, err = upstream("7890", wslinfo=f"echo {mode}")
+    assert (code, out) == (1, "")
+    assert "Set networkingMode=nat or mirrored in .wslconfig" in err
