@@ -343,7 +343,7 @@ class Source:
         if missing:
             raise Refused(f"Nothing is known about {self.wanted['name']}'s {', '.join(missing)}. Give them.")
         source, leftovers, key = self.content(), self.leftovers(), self.key()
-        plan = {path: None for path in leftovers}
+        plan = dict.fromkeys(leftovers)
         if key is not None:
             plan[self.wanted["keyring"]] = key
         if read(self.path) != source:
@@ -409,7 +409,7 @@ def main():
     os.umask(0o022)
     if module.params["http_proxy"]:
         os.environ.update(
-            {name: module.params["http_proxy"] for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+            dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), module.params["http_proxy"])
         )
     try:
         source = Source(module)

@@ -353,6 +353,8 @@ def absent(module, file, record):
         if gone and record.made_folder and os.path.isdir(file.folder) and not os.listdir(file.folder):
             os.rmdir(file.folder)
         os.remove(record.path)
+        if not os.listdir(os.path.dirname(record.path)):
+            os.rmdir(os.path.dirname(record.path))
     return True, keys, MISSING if gone else content
 
 

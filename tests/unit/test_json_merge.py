@@ -3,7 +3,8 @@ import os
 import stat
 
 import pytest
-import run_module
+
+from tests.unit import run_module
 
 FOREIGN = """{
     "data-root": "/big/docker",
@@ -89,7 +90,7 @@ def test_absent_removes_the_file_and_the_folder_that_were_made(merge, tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     merge(path=str(path), state="absent")
     assert not path.parent.exists()
-    assert list((tmp_path / "kept").iterdir()) == []
+    assert not (tmp_path / "kept").exists()
 
 
 def test_absent_keeps_a_made_file_that_now_holds_something_else(merge, file):
