@@ -6,8 +6,8 @@ module: managed_files
 short_description: Own a set of files, and give back what was there before
 description:
   - Brings all files of a role into their state in one module run, and keeps what stood in their place before.
-  - O(state=absent) needs no list. It brings back the originals byte for byte with their mode and owner, and removes what the module created,
-    folders included. A file that the module never wrote is left alone.
+  - O(state=absent) needs no list. It brings back the originals byte for byte with their mode and owner, and removes
+    what the module created, folders included. A file that the module never wrote is left alone.
   - Every file is validated before the first one is written.
 options:
   originals:
@@ -33,7 +33,9 @@ options:
         description: The whole text of the file.
         type: str
       block:
-        description: Lines to have at the top of a file that others write too. Everything else in it stays. Instead of O(files[].content).
+        description: >-
+          Lines to have at the top of a file that others write too. Everything else in it stays. Instead of
+          O(files[].content).
         type: str
       mode:
         description: Permissions in octal digits. A file with a O(files[].block) keeps its own.
@@ -75,14 +77,14 @@ files:
   elements: str
 """
 
-import json
-import os
-import shlex
-import shutil
-import stat
-import tempfile
+import json  # noqa: E402
+import os  # noqa: E402
+import shlex  # noqa: E402
+import shutil  # noqa: E402
+import stat  # noqa: E402
+import tempfile  # noqa: E402
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 BEGIN, END = "# BEGIN wsl-dl-playbook", "# END wsl-dl-playbook"
 
@@ -241,6 +243,9 @@ class Files:
                 if os.path.isdir(folder) and not os.listdir(folder):
                     os.rmdir(folder)
             shutil.rmtree(self.originals, ignore_errors=True)
+            shared = os.path.dirname(self.originals)
+            if os.path.isdir(shared) and not os.listdir(shared):
+                os.rmdir(shared)
         return {"changed": bool(plan or self.record), "files": sorted(plan), "diff": diff}
 
     def bring_back(self, path, content):
@@ -249,8 +254,11 @@ class Files:
                 os.remove(path)
             return
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        like = os.stat(self.original(path) if self.record[path]["kept"] else path)
+        kept = self.record[path]["kept"]
+        like = os.stat(self.original(path) if kept else path)
         write(path, content, stat.S_IMODE(like.st_mode), like=like)
+        if kept:
+            os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
 
     def diff(self, plan):
         def show(content):

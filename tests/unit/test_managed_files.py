@@ -1,42 +1,35 @@
 """The module that writes a role's files and gives back what was there before."""
 
-import importlib.util
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "plugins/modules/managed_files.py"
-SPEC = importlib.util.spec_from_file_location("managed_files", SOURCE)
-managed_files = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(managed_files)
+from tests.unit import run_module
 
-
-class Failed(Exception):
-    pass
-
-
-def fail_json(msg):
-    raise Failed(msg)
+MODULE = run_module.load("managed_files")
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run the module with the given files; paths are relative to an own /etc."""
+def ask(tmp_path, capsys):
+    """Run the module with the given files and return its answer; paths are relative to the test's folder."""
 
-    def run(*files, state="present", check_mode=False, validates=True):
-        defaults = {"content": None, "block": None, "mode": "0644", "validate": None, "in_existing_folder": False}
-        files = [defaults | file | {"path": str(tmp_path / file["path"])} for file in files]
-        module = SimpleNamespace(
-            params={"originals": str(tmp_path / "store/role"), "state": state, "files": files},
-            check_mode=check_mode,
-            run_command=lambda command: (0 if validates else 1, "", "syntax error"),
-            fail_json=fail_json,
+    def ask(*files, state="present", check=False):
+        files = [file | {"path": str(tmp_path / file["path"])} for file in files]
+        return run_module.run(
+            MODULE, capsys, check=check, originals=str(tmp_path / "store/role"), state=state, files=files
         )
-        work = managed_files.Files(module)
-        result = work.present() if state == "present" else work.absent()
-        return result["changed"], [str(Path(path).relative_to(tmp_path)) for path in result["files"]]
+
+    return ask
+
+
+@pytest.fixture
+def run(ask, tmp_path):
+    """Run the module and return whether anything changed, and which files."""
+
+    def run(*files, **options):
+        answer = ask(*files, **options)
+        return answer["changed"], [str(Path(path).relative_to(tmp_path)) for path in answer["files"]]
 
     return run
 
@@ -99,17 +92,19 @@ def test_a_block_goes_on_top_and_what_others_add_later_survives(run, tmp_path):
 
 def test_a_block_whose_end_is_lost_does_not_swallow_the_file():
     broken = b"# BEGIN wsl-dl-playbook role\ntheirs\n"
-    assert managed_files.without_block(broken, "role") == broken
+    assert MODULE.without_block(broken, "role") == broken
 
 
-def test_nothing_is_written_when_one_file_is_invalid(run, tmp_path):
-    with pytest.raises(Failed, match="sudoers would be invalid, so no file was changed: syntax error"):
-        run(
-            {"path": "a", "content": "x\n"},
-            {"path": "sudoers", "content": "x\n", "validate": "visudo -cf %s"},
-            validates=False,
-        )
+def test_nothing_is_written_when_one_file_is_invalid(ask, tmp_path):
+    bad = {"path": "sudoers", "content": "x\n", "validate": "sh -c 'echo syntax error; exit 1' %s"}
+    answer = ask({"path": "a", "content": "x\n"}, bad)
+    assert answer["failed"]
+    assert answer["msg"].endswith("sudoers would be invalid, so no file was changed: syntax error")
     assert tree(tmp_path) == {}
+
+
+def test_a_file_with_both_content_and_block_is_refused(ask):
+    assert ask({"path": "a", "content": "x\n", "block": "y"})["failed"]
 
 
 def test_a_file_is_left_out_where_its_folder_is_missing(run, tmp_path):
@@ -118,24 +113,24 @@ def test_a_file_is_left_out_where_its_folder_is_missing(run, tmp_path):
 
 
 def test_check_mode_tells_and_writes_nothing(run, tmp_path):
-    assert run({"path": "a", "content": "x\n"}, check_mode=True) == (True, ["a"])
+    assert run({"path": "a", "content": "x\n"}, check=True) == (True, ["a"])
     assert tree(tmp_path) == {}
 
 
 def test_a_run_that_broke_after_keeping_the_original_is_finished_by_running_again(run, tmp_path, monkeypatch):
     path = tmp_path / "a"
     path.write_text("theirs\n")
-    real = managed_files.write
+    real = MODULE.write
 
     def breaks(target, *arguments, **options):
         if target == str(path):
             raise OSError("the distro was shut down")
         real(target, *arguments, **options)
 
-    monkeypatch.setattr(managed_files, "write", breaks)
+    monkeypatch.setattr(MODULE, "write", breaks)
     with pytest.raises(OSError, match="shut down"):
         run({"path": "a", "content": "ours\n"})
-    monkeypatch.setattr(managed_files, "write", real)
+    monkeypatch.setattr(MODULE, "write", real)
     assert run({"path": "a", "content": "ours\n"}) == (True, ["a"])
     run(state="absent")
     assert path.read_text() == "theirs\n"

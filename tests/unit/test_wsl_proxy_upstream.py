@@ -17,9 +17,8 @@ def upstream(tmp_path):
     def upstream(*arguments, wslinfo=None, route=NAT_ROUTE, devices=()):
         for tool in ("sh", "awk"):
             (tmp_path / tool).symlink_to(shutil.which(tool))
-        fakes = {
-            "ip": f'case "$*" in *route*) echo "{route}" ;; *) case " {" ".join(devices)} " in *" $3 "*) ;; *) exit 1 ;; esac ;; esac'
-        }
+        device = f'case " {" ".join(devices)} " in *" $3 "*) exit 0 ;; *) exit 1 ;; esac'
+        fakes = {"ip": f'case "$*" in *route*) echo "{route}" ;; *) {device} ;; esac'}
         if wslinfo is not None:
             fakes["wslinfo"] = wslinfo
         for name, body in fakes.items():
