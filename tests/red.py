@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Break one promise at a time and see the test that guards it fail. Ends with code 0 when every break was noticed.
+
+Works in a clone of HEAD, in a lab of its own (LAB_ID=red). A break is either an edit of the code, seen by converge or
+verify, or a command on a finished machine, seen by verify.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class Break:
+    """One way to break a promise."""
+
+    name: str
+    scenario: str
+    seen_by: str
+    """Text that must stand in the output of the failing run: the test's name, or the role's error."""
+    machine: str = ""
+    """Shell command on the finished machine."""
+    file: str = ""
+    old: str = ""
+    new: str = ""
+
+
+BREAKS: list[Break] = []
+
+
+def molecule(tree: Path, *argv: str) -> subprocess.CompletedProcess:
+    """Run Molecule in the clone."""
+    command = ["molecule", "-c", ".config/molecule/config.yml", *argv]
+    environment = {**os.environ, "LAB_ID": "red", "ANSIBLE_NOCOLOR": "1"}
+    return subprocess.run(command, cwd=tree, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def run(tree: Path, one: Break) -> str:
+    """Carry out one break; return the output of the run that had to fail, empty when nothing failed."""
+    path = tree / one.file
+    original = path.read_text() if one.file else ""
+    if one.file:
+        if one.old not in original:
+            raise SystemExit(f"{one.name}: {one.file} has no {one.old!r} any more; bring tests/red.py up to date")
+        path.write_text(original.replace(one.old, one.new))
+    try:
+        converged = molecule(tree, "converge", "-s", one.scenario)
+        if converged.returncode:
+            return converged.stdout
+        if one.machine:
+            for suite in ("jammy", "noble"):
+                argv = ["docker", "exec", f"red-{one.scenario}-{suite}", "sh", "-c", one.machine]
+                subprocess.run(argv, check=True, capture_output=True)
+        verified = molecule(tree, "verify", "-s", one.scenario)
+        return verified.stdout if verified.returncode else ""
+    finally:
+        molecule(tree, "destroy", "-s", one.scenario)
+        if one.file:
+            path.write_text(original)
+
+
+def main() -> int:
+    """Carry out all breaks, or those whose name contains a word of the command line."""
+    wanted = [one for one in BREAKS if not sys.argv[1:] or any(word in one.name for word in sys.argv[1:])]
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder, "clone")
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(tree)], check=True)
+        for one in wanted:
+            output = run(tree, one)
+            noticed = one.seen_by in output
+            missed += not noticed
+            print(f"{'red ' if noticed else 'MISS'}  {one.name:<34} {one.scenario}: {one.seen_by}", flush=True)
+            if not noticed:
+                print("\n".join(output.splitlines()[-30:]) or "nothing failed")
+        subprocess.run([sys.executable, "-m", "lab", "clean"], cwd=tree, env={**os.environ, "LAB_ID": "red"})
+        shutil.rmtree(tree, ignore_errors=True)
+    print(f"{len(wanted) - missed} breaks were noticed, {missed} were missed")
+    return 1 if missed else 0
+
+
+raise SystemExit(main())
