@@ -40,27 +40,21 @@ def run(*argv: object, **kwargs) -> str:
 
 
 def certificates() -> None:
-    """Make the lab's authority and one certificate for all origins."""
+    """Make the lab's authority and one certificate for all origins, with the extensions that strict clients ask for."""
     TLS.mkdir(parents=True)
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     run("openssl", "req", "-x509", *curve, "-days", 3650, "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt",
-        "-subj", "/CN=wsl-dl-playbook lab authority (not the real Internet)")  # fmt: skip
-    run(
-        "openssl",
-        "req",
-        *curve,
-        "-keyout",
-        TLS / "origins.key",
-        "-out",
-        TLS / "origins.csr",
-        "-subj",
-        "/CN=lab origins",
-    )
+        "-subj", "/CN=wsl-dl-playbook lab authority (not the real Internet)",
+        "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
+    run("openssl", "req", *curve, "-keyout", TLS / "origins.key", "-out", TLS / "origins.csr", "-subj", "/CN=lab origins")
     names = ",".join(f"DNS:{host}" for host in HOSTS)
-    extension = WORK / "san.cnf"
-    extension.write_text(f"subjectAltName={names}\n")
+    extensions = WORK / "leaf.cnf"
+    extensions.write_text(
+        f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+        "extendedKeyUsage=serverAuth\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    )
     run("openssl", "x509", "-req", "-in", TLS / "origins.csr", "-CA", TLS / "ca.crt", "-CAkey", TLS / "ca.key",
-        "-CAcreateserial", "-days", 3650, "-extfile", extension, "-out", TLS / "origins.crt")  # fmt: skip
+        "-CAcreateserial", "-days", 3650, "-extfile", extensions, "-out", TLS / "origins.crt")  # fmt: skip
 
 
 def signing_key(name: str) -> None:
