@@ -1,0 +1,110 @@
+"""docker_engine on a distro that had another Docker: one engine, one source, one start, and nothing foreign lost."""
+
+import json
+
+from tests.converge import converge
+
+WRONG = "0123456789ABCDEF0123456789ABCDEF01234567"
+SOURCE = "/etc/apt/sources.list.d/docker.sources"
+
+
+def daemon_json(host):
+    return json.loads(host.file("/etc/docker/daemon.json").content_string)
+
+
+def test_the_user_uses_docker_in_a_new_login(user_run):
+    shown = user_run("docker version --format '{{.Server.Version}}'")
+    assert shown.rc == 0, shown.stderr
+    assert shown.stdout.startswith("28.5.2")
+
+
+def test_buildx_and_compose_are_there(user_run):
+    assert user_run("docker buildx version").rc == 0
+    assert user_run("docker compose version").rc == 0
+
+
+def test_daemon_json_keeps_foreign_keys_and_rotates_logs(host):
+    assert daemon_json(host) == {
+        "max-concurrent-downloads": 2,
+        "log-opts": {"labels": "team", "max-size": "10m", "max-file": "3"},
+        "log-driver": "json-file",
+        "bip": "172.17.0.1/16",
+    }
+
+
+def test_docker0_has_the_constant_address(host):
+    assert "172.17.0.1" in host.interface("docker0").addresses
+
+
+def test_docker_and_containerd_start_with_the_machine(host):
+    for unit in ("docker.service", "docker.socket", "containerd.service"):
+        assert host.check_output(f"systemctl is-enabled {unit}") == "enabled"
+        assert host.check_output(f"systemctl is-active {unit}") == "active"
+
+
+def test_docker_was_started_once_with_its_final_configuration(host):
+    installed = host.check_output("stat --format %Z /usr/bin/dockerd")
+    log = host.check_output(f"journalctl --no-pager --output cat --since @{installed} --unit docker.service")
+    assert log.count("Starting up") == 1
+
+
+def test_the_distributions_docker_is_gone(host):
+    assert not host.package("docker.io").is_installed
+    assert not host.package("containerd").is_installed
+
+
+def test_all_packages_came_in_one_apt_transaction(host):
+    log = host.check_output("cat /var/log/apt/history.log")
+    assert len([line for line in log.splitlines() if line.startswith("Install:") and "docker-ce:" in line]) == 1
+
+
+def test_the_tutorials_source_was_set_aside_and_apt_is_content(host):
+    assert not host.file("/etc/apt/sources.list.d/docker.list").exists
+    update = host.run("apt-get update --error-on=any")
+    assert update.rc == 0, update.stderr
+    assert "configured multiple times" not in update.stderr
+
+
+def test_the_key_is_trusted_for_dockers_repository_only(host):
+    assert "Signed-By: /etc/apt/keyrings/docker.asc\n" in host.file(SOURCE).content_string
+    assert host.run("ls /etc/apt/trusted.gpg.d/ | grep -i docker").rc == 1
+
+
+def test_a_wrong_fingerprint_is_refused_before_any_change(host):
+    host.run("mv /etc/apt/keyrings/docker.asc /root/")
+    changed, message = converge(host, docker_engine_key_fingerprint=WRONG)
+    left = host.file("/etc/apt/keyrings/docker.asc").exists
+    host.run("mv /root/docker.asc /etc/apt/keyrings/")
+    assert (changed, left) == (0, False)
+    assert f"is not the expected one: wanted {WRONG}" in message
+    assert "put its fingerprint into the variable" in message
+
+
+def test_docker_desktop_and_a_broken_daemon_json_are_refused_together_before_any_change(host):
+    host.run("mkdir -p /mnt/wsl/docker-desktop; cp -p /etc/docker/daemon.json /root/")
+    host.run("echo '{\"a\": 1,}' > /etc/docker/daemon.json")
+    changed, message = converge(host)
+    kept = host.file("/etc/docker/daemon.json").content_string
+    host.run("rmdir /mnt/wsl/docker-desktop; cp -p /root/daemon.json /etc/docker/daemon.json")
+    assert (changed, kept) == (0, '{"a": 1,}\n')
+    assert "Docker Desktop serves this distro" in message
+    assert "WSL integration switch this distro off" in message
+    assert "/etc/docker/daemon.json is not valid JSON" in message
+
+
+def test_an_option_that_dockerd_refuses_never_reaches_the_file(host):
+    before = host.file("/etc/docker/daemon.json").content_string
+    changed, message = converge(host, docker_engine_daemon_options={"no-such-option": True})
+    assert changed == 0
+    assert "was refused by 'dockerd'" in message
+    assert "no-such-option" in message
+    assert host.file("/etc/docker/daemon.json").content_string == before
+    assert host.check_output("systemctl is-active docker") == "active"
+
+
+def test_a_restart_that_a_broken_run_left_undone_is_made_up_for(host):
+    started = "systemctl show --property ExecMainStartTimestampMonotonic --value docker.service"
+    before = host.check_output(started)
+    host.run("touch /etc/docker/daemon.json")
+    assert converge(host) == (1, "")
+    assert host.check_output(started) != before
