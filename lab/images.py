@@ -200,9 +200,7 @@ def _registry_bases() -> dict[str, str]:
         )
     debs = f"{IMAGES}/debs:{_digest(file.read_text())}"
     for suite, version in SUITES.items():
-        download = (
-            "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini python3-debian python3-chardet"
-        )
+        download = "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini python3-debian python3-chardet"
         build(
             f"{debs}-{suite}",
             LAB,

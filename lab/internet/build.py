@@ -46,7 +46,17 @@ def certificates() -> None:
     run("openssl", "req", "-x509", *curve, "-days", 3650, "-keyout", TLS / "ca.key", "-out", TLS / "ca.crt",
         "-subj", "/CN=wsl-dl-playbook lab authority (not the real Internet)",
         "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # fmt: skip
-    run("openssl", "req", *curve, "-keyout", TLS / "origins.key", "-out", TLS / "origins.csr", "-subj", "/CN=lab origins")
+    run(
+        "openssl",
+        "req",
+        *curve,
+        "-keyout",
+        TLS / "origins.key",
+        "-out",
+        TLS / "origins.csr",
+        "-subj",
+        "/CN=lab origins",
+    )
     names = ",".join(f"DNS:{host}" for host in HOSTS)
     extensions = WORK / "leaf.cnf"
     extensions.write_text(
