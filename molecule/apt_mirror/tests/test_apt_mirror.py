@@ -1,0 +1,48 @@
+"""apt_mirror behind the proxy: the archive comes directly from the mirror, the rest through the proxy."""
+
+import pytest
+
+
+@pytest.fixture
+def codename(host):
+    return {"22.04": "jammy", "24.04": "noble"}[host.system_info.release]
+
+
+@pytest.fixture
+def sources(host, codename):
+    paths = {"jammy": "/etc/apt/sources.list", "noble": "/etc/apt/sources.list.d/ubuntu.sources"}
+    return host.file(paths[codename]).content_string
+
+
+def test_apt_has_the_archive_from_the_mirror(host, codename):
+    policy = host.check_output("apt-cache policy")
+    assert f"500 https://mirrors.ustc.edu.cn/ubuntu {codename}/main amd64 Packages" in policy
+    assert "archive.ubuntu.com" not in policy
+
+
+def test_an_update_asks_the_mirror_directly_and_security_through_the_proxy(host, requests_during):
+    runs = []
+    seen = requests_during(lambda: runs.append(host.run("apt-get update --error-on=any")))
+    assert runs[0].rc == 0, runs[0].stderr
+    assert {(record["host"], record["via"]) for record in seen} == {
+        ("mirrors.ustc.edu.cn", "direct"),
+        ("security.ubuntu.com", "proxy"),
+    }
+
+
+def test_a_package_can_be_installed_from_the_mirror(host):
+    known = host.check_output("apt-cache policy libjansson4 tzdata zstd | grep -c mirrors.ustc.edu.cn || true")
+    assert int(known) > 0
+
+
+def test_security_updates_keep_their_address(sources):
+    assert "http://security.ubuntu.com/ubuntu/" in sources
+
+
+def test_the_users_own_repository_stays(sources):
+    assert "https://ppa.example/ubuntu" in sources
+
+
+def test_cloud_init_will_not_write_the_sources_again(host):
+    drop_in = host.file("/etc/cloud/cloud.cfg.d/99-apt-mirror.cfg").content_string
+    assert drop_in.endswith("apt:\n  preserve_sources_list: true\n")
