@@ -21,7 +21,9 @@ def test_daemon_json_is_as_it_was(host):
 
 
 def test_the_older_source_is_back_and_ours_is_gone(host):
-    assert host.file("/etc/apt/sources.list.d/docker.list").content_string.startswith("deb [arch=amd64] https://download")
+    assert host.file("/etc/apt/sources.list.d/docker.list").content_string.startswith(
+        "deb [arch=amd64] https://download"
+    )
     assert not host.file("/etc/apt/sources.list.d/docker.sources").exists
     assert not host.file("/etc/apt/keyrings/docker.asc").exists
 
