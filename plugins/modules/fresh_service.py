@@ -1,8 +1,9 @@
 """Run a systemd service with what is on the disk now."""
 
-import datetime
+import calendar
 import os
 import re
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -73,17 +74,15 @@ class Refused(Exception):
 
 def started(unit):
     """Return when the service was started, in seconds since the epoch; 0 for a unit that runs no program."""
-    stamp = unit.get("ExecMainStartTimestamp", "")
-    match = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", stamp)
+    match = re.search(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d+)?", unit.get("ExecMainStartTimestamp", ""))
     if not match:
         return 0.0
-    time = datetime.datetime.fromisoformat(match.group()).replace(tzinfo=datetime.timezone.utc)
-    return time.timestamp()
+    return calendar.timegm(time.strptime(match.group(1), "%Y-%m-%d %H:%M:%S")) + float(match.group(2) or 0)
 
 
-def changed_at(path, time):
+def changed_at(path, kind):
     try:
-        return getattr(os.stat(path), time)
+        return getattr(os.stat(path), kind)
     except FileNotFoundError:
         return 0.0
 
