@@ -1,13 +1,13 @@
 """The module that restarts a service when it is older than what is on the disk."""
 
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.unit import run_module
 
-STARTED = datetime(2026, 11, 23, 12, 0, 0, 500000, tzinfo=timezone.utc).timestamp()
+STARTED = datetime(2026, 11, 23, 12, 0, 0, 500000, tzinfo=UTC).timestamp()
 UNIT = {
     "Id": "docker.service",
     "LoadState": "loaded",
