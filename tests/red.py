@@ -33,14 +33,63 @@ class Break:
     new: str = ""
 
 
-BREAKS: list[Break] = []
+KEEPS_NOTHING = {
+    "file": "plugins/modules/json_merge.py",
+    "old": "keys = ways(file.content, content)\n    text = dump(content",
+    "new": 'content = merged({}, record, module.params["merge"], [])\n'
+    "    keys = ways(file.content, content)\n    text = dump(content",
+}
+"""json_merge overwrites the file instead of merging into it."""
+
+BREAKS = [
+    Break(
+        "relay stopped",
+        "wsl_proxy",
+        "test_a_login_shell_reaches_the_internet_through_the_proxy",
+        machine="systemctl stop wsl-proxy.socket wsl-proxy.service",
+    ),
+    Break(
+        "wrong fingerprint accepted",
+        "docker_engine",
+        "test_a_wrong_fingerprint_is_refused_before_any_change",
+        file="plugins/modules/apt_source.py",
+        old="if found != [wanted]:",
+        new="if not found:",
+    ),
+    Break(
+        "foreign key in daemon.json lost",
+        "docker_engine",
+        "test_daemon_json_keeps_foreign_keys_and_rotates_logs",
+        **KEEPS_NOTHING,
+    ),
+    Break(
+        "login in config.json lost",
+        "docker_proxy",
+        "test_the_login_survives_and_the_old_spelling_is_gone",
+        **KEEPS_NOTHING,
+    ),
+    Break(
+        "runtime not registered",
+        "nvidia_ctk",
+        "test_the_runtime_works_as_dev_containers_use_it",
+        machine="sed -i '/\"runtimes\"/,/^  }/d' /etc/docker/daemon.json; systemctl restart docker",
+    ),
+    Break(
+        "cuda-drivers installable",
+        "cuda_wsl",
+        "cuda_drivers",
+        machine="rm /etc/apt/preferences.d/*; apt-get update",
+    ),
+]
 
 
 def molecule(tree: Path, *argv: str) -> subprocess.CompletedProcess:
     """Run Molecule in the clone."""
     command = ["molecule", "-c", ".config/molecule/config.yml", *argv]
     environment = {**os.environ, "LAB_ID": "red", "ANSIBLE_NOCOLOR": "1"}
-    return subprocess.run(command, cwd=tree, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(
+        command, cwd=tree, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
 
 
 def run(tree: Path, one: Break) -> str:
