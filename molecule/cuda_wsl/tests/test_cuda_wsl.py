@@ -1,0 +1,52 @@
+"""cuda_wsl: the toolkit is there for its user, and no Linux driver can come in."""
+
+import pytest
+
+DRIVERS = ["cuda", "cuda-13-4", "cuda-drivers", "nvidia-driver-580", "libnvidia-compute-580"]
+
+
+def test_the_compiler_is_on_the_path_of_a_login_shell(user_run):
+    shown = user_run("nvcc --version")
+    assert shown.rc == 0, shown.stderr
+    assert "Cuda compilation tools, release 13.4" in shown.stdout
+
+
+def test_the_search_paths_are_set_once_even_in_a_shell_within_a_shell(user_run):
+    shown = user_run("bash -lc 'echo $PATH; echo $LD_LIBRARY_PATH'").stdout.splitlines()
+    assert shown[-2].split(":").count("/usr/local/cuda/bin") == 1
+    assert shown[-1] == "/usr/local/cuda/lib64"
+
+
+@pytest.mark.parametrize("package", DRIVERS)
+def test_apt_refuses_to_install_a_linux_driver(host, package):
+    tried = host.run(f"apt-get install --simulate {package}")
+    assert tried.rc == 100
+    assert f"Package '{package}' has no installation candidate" in tried.stderr
+
+
+def test_the_repository_does_offer_them(host):
+    offered = host.check_output("apt-cache madison cuda-drivers nvidia-driver-580")
+    assert "developer.download.nvidia.com" in offered, "the test above would prove nothing"
+
+
+def test_no_linux_driver_is_installed(host):
+    names = "'nvidia-driver-*' 'cuda-drivers*' 'libnvidia-compute-*' cuda 'cuda-[0-9]*'"
+    shown = host.run(f"dpkg-query --show --showformat '${{db:Status-Status}} ${{Package}}\\n' {names}").stdout
+    assert [line for line in shown.splitlines() if line.startswith("installed")] == []
+
+
+def test_the_driver_of_windows_still_answers(host):
+    assert "GPU 0: NVIDIA GeForce RTX 4090" in host.check_output("/usr/lib/wsl/lib/nvidia-smi -L")
+
+
+def test_nvidias_repository_is_reached_through_the_proxy_alone(host, requests_during):
+    runs = []
+    seen = requests_during(lambda: runs.append(host.run("apt-get update --error-on=any")))
+    assert runs[0].rc == 0, runs[0].stderr
+    assert {record["via"] for record in seen if record["host"] == "developer.download.nvidia.com"} == {"proxy"}
+
+
+def test_the_repository_is_trusted_by_its_own_key_alone(host):
+    source = host.file("/etc/apt/sources.list.d/cuda-wsl.sources").content_string
+    assert "URIs: https://developer.download.nvidia.com/compute/cuda/repos/wsl-ubuntu/x86_64/" in source
+    assert "Signed-By: /etc/apt/keyrings/cuda-wsl.asc" in source

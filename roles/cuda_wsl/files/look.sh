@@ -1,0 +1,30 @@
+# role:cuda_wsl
+# Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GIB", "gpu NAME" or "nogpu CAUSE",
+# "installed PACKAGE", "known PACKAGE".
+# usage: sh -c THIS look "DRIVER-PATTERN ..." PACKAGE ...
+set -f
+installed() { dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'; }
+
+installed $1 | sed 's/^/driver /'
+shift
+installed 'cuda-repo-*-local' | sed 's/^/local /'
+installed 'cuda-toolkit*' "$@" | sort -u | sed 's/^/installed /'
+for package in "$@"; do
+    [ -z "$(apt-cache --names-only show "$package" 2>/dev/null)" ] || echo "known $package"
+done
+
+set +f
+for file in /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/* /etc/apt/keyrings/* /usr/share/keyrings/*; do
+    [ -f "$file" ] && gpg --batch --show-keys --with-colons "$file" 2>/dev/null | grep -q '^pub:.*7FA2AF80:' && echo "oldkey $file"
+done
+
+echo "free $(($(df --output=avail -k /usr | tail -n 1) / 1048576))"
+
+smi=/usr/lib/wsl/lib/nvidia-smi
+if [ ! -x $smi ]; then
+    echo "nogpu $smi is missing: install the NVIDIA driver on Windows, then run wsl --shutdown there; a distro of WSL version 1 has no GPU."
+elif said=$($smi -L 2>&1); then
+    echo "gpu $said" | head -n 1
+else
+    echo "nogpu nvidia-smi says '$(echo "$said" | head -n 1)': update the NVIDIA driver on Windows (or enable the GPU there), then run wsl --shutdown."
+fi

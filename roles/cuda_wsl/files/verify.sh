@@ -1,0 +1,6 @@
+# role:cuda_wsl
+# Print the packages of a Linux GPU driver that apt would install.
+apt-cache pkgnames |
+    grep -E '^(cuda|cuda-[0-9]+-[0-9]+|cuda-(drivers|runtime).*|nvidia-(driver|open|dkms|headless|kernel)-.*|libnvidia-(compute|gl)-.*)$' |
+    xargs -r apt-cache policy |
+    awk '/^[^ ]/ {package = $1} $1 == "Candidate:" && $2 != "(none)" {sub(/:$/, "", package); print package}'

@@ -1,0 +1,134 @@
+"""What cuda_wsl writes and refuses, without a host."""
+
+import fnmatch
+import subprocess
+
+import pytest
+
+from tests.unit.role_values import ROLES, role_files, role_value
+
+GOOD = ["free 40", "gpu GPU 0: NVIDIA GeForce RTX 4090"]
+
+
+def value(expression, found=GOOD, **variables):
+    facts = {"ansible_facts": {"architecture": "x86_64"}, "__cuda_wsl_look": {"stdout_lines": found}}
+    return role_value("cuda_wsl", expression, **(facts | variables))
+
+
+def refusals(found=GOOD, **variables):
+    return value("__cuda_wsl_refusals", found, **variables)
+
+
+def pinned(package):
+    preferences = role_files("cuda_wsl")["/etc/apt/preferences.d/cuda-wsl"]["content"]
+    names = next(line for line in preferences.splitlines() if line.startswith("Package: ")).split()[1:]
+    return any(fnmatch.fnmatchcase(package, name) for name in names)
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["cuda", "cuda-13-4", "cuda-drivers", "cuda-drivers-580", "cuda-runtime-13-4", "nvidia-driver-580",
+     "nvidia-driver-580-open", "nvidia-open", "nvidia-dkms-580", "nvidia-utils-580", "libnvidia-compute-580",
+     "libnvidia-common-580", "libnvidia-cfg1-580", "libnvidia-gl-580", "linux-modules-nvidia-580-generic",
+     "xserver-xorg-video-nvidia-580"],
+)  # fmt: skip
+def test_a_package_of_a_linux_driver_is_pinned_out(package):
+    assert pinned(package)
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["cuda-toolkit", "cuda-toolkit-13-4", "cuda-nvcc-13-4", "cuda-cudart-dev-13-4", "cuda-keyring", "libcublas-13-4",
+     "libnvidia-container1", "libnvidia-container-tools", "nvidia-container-toolkit", "nvidia-settings"],
+)  # fmt: skip
+def test_everything_else_of_nvidia_stays_installable(package):
+    assert not pinned(package)
+
+
+def test_the_pin_forbids_every_version():
+    lines = role_files("cuda_wsl")["/etc/apt/preferences.d/cuda-wsl"]["content"].splitlines()
+    assert lines[-2:] == ["Pin: release *", "Pin-Priority: -1"]
+
+
+def test_a_machine_with_its_own_driver_gets_no_pin():
+    assert list(role_files("cuda_wsl", cuda_wsl_keep_driver_out=False)) == ["/etc/profile.d/cuda.sh"]
+
+
+def test_the_search_paths_are_set_once(tmp_path):
+    script = tmp_path / "cuda.sh"
+    script.write_text(role_files("cuda_wsl")["/etc/profile.d/cuda.sh"]["content"])
+    command = ["sh", "-uc", f". {script}; . {script}; echo $PATH; echo $LD_LIBRARY_PATH"]
+    shown = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
+    assert shown.stdout == "/usr/local/cuda/bin:/usr/bin:/bin\n/usr/local/cuda/lib64\n"
+
+
+def test_the_newest_toolkit_is_the_default_and_a_version_is_appended():
+    assert value("cuda_wsl_packages") == ["cuda-toolkit"]
+    assert value("cuda_wsl_packages", cuda_wsl_version="13-4") == ["cuda-toolkit-13-4"]
+
+
+def test_what_is_installed_is_not_installed_again():
+    assert value("__cuda_wsl_missing", [*GOOD, "installed cuda-toolkit"]) == []
+
+
+def test_check_mode_leaves_out_packages_that_apt_does_not_know_yet():
+    assert value("__cuda_wsl_foreseen", ansible_check_mode=True) is True
+    assert value("__cuda_wsl_foreseen", [*GOOD, "known cuda-toolkit"], ansible_check_mode=True) is False
+    assert value("__cuda_wsl_foreseen") is False
+
+
+def test_the_defaults_are_not_refused():
+    assert refusals() == []
+
+
+@pytest.mark.parametrize("version", ["13.4", "13", "latest", "13-4; reboot", "13-4\n"])
+def test_what_is_no_version_is_refused(version):
+    assert any("Write it as in the package names" in text for text in refusals(cuda_wsl_version=version))
+
+
+@pytest.mark.parametrize("package", ["cuda", "cuda-13-4", "cuda-drivers", "nvidia-driver-580", "libnvidia-compute-580"])
+def test_a_driver_among_the_packages_is_refused(package):
+    assert len(refusals(cuda_wsl_packages=["cuda-toolkit", package])) == 1
+
+
+def test_an_installed_linux_driver_is_refused_with_the_command_that_removes_it():
+    found = refusals([*GOOD, "driver nvidia-driver-580", "driver libnvidia-compute-580"])
+    assert len(found) == 1
+    assert '"sudo apt-get purge nvidia-driver-580 libnvidia-compute-580"' in found[0]
+
+
+def test_an_installed_linux_driver_is_right_on_a_machine_that_is_not_wsl():
+    assert refusals([*GOOD, "driver nvidia-driver-580"], cuda_wsl_keep_driver_out=False) == []
+
+
+def test_a_missing_gpu_is_refused_with_its_cause_unless_nobody_asks():
+    found = ["free 40", "nogpu nvidia-smi says 'blocked': update the NVIDIA driver on Windows."]
+    assert refusals(found) == [
+        "No GPU is visible. nvidia-smi says 'blocked': update the NVIDIA driver on Windows. "
+        "To install the toolkit without a GPU, set cuda_wsl_gpu_check to false."
+    ]
+    assert refusals(found, cuda_wsl_gpu_check=False) == []
+
+
+def test_too_little_space_is_refused_only_when_something_is_to_be_installed():
+    full = ["free 3", "gpu x"]
+    assert refusals(full)[0].startswith("3 GiB are free, and 10 are needed.")
+    assert refusals([*full, "installed cuda-toolkit"]) == []
+    assert refusals(full, cuda_wsl_free_space=0) == []
+
+
+def test_absent_refuses_nothing():
+    assert refusals(["free 0", "nogpu x", "driver cuda-drivers"], cuda_wsl_state="absent") == []
+
+
+def test_leftovers_of_earlier_installations_are_named_with_the_remedy():
+    found = [*GOOD, "local cuda-repo-wsl-ubuntu-12-5-local", "oldkey /etc/apt/trusted.gpg"]
+    named = value("__cuda_wsl_leftovers", found)
+    assert len(named) == 2
+    assert "sudo apt-get purge cuda-repo-wsl-ubuntu-12-5-local." in named[0]
+    assert "sudo apt-key del 7fa2af80, or delete /etc/apt/trusted.gpg." in named[1]
+
+
+@pytest.mark.parametrize("script", ["look.sh", "verify.sh"])
+def test_the_scripts_are_valid_shell(script):
+    assert subprocess.run(["sh", "-n", ROLES / "cuda_wsl/files" / script], check=False).returncode == 0
