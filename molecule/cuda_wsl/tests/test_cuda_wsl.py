@@ -2,7 +2,15 @@
 
 import pytest
 
-DRIVERS = ["cuda", "cuda-13-4", "cuda-drivers", "nvidia-driver-580", "libnvidia-compute-580"]
+DRIVERS = [
+    "cuda",
+    "cuda-13-4",
+    "cuda-drivers",
+    "nvidia-driver-580",
+    "libnvidia-compute-580",
+    "nvidia-driver-550",  # the distribution's own
+    "libnvidia-compute-550",
+]
 
 
 def test_the_compiler_is_on_the_path_of_a_login_shell(user_run):
