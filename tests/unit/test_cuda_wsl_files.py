@@ -117,6 +117,12 @@ def test_too_little_space_is_refused_only_when_something_is_to_be_installed():
     assert refusals(full, cuda_wsl_free_space=0) == []
 
 
+def test_values_from_the_command_line_are_strings_and_mean_the_same():
+    found = ["free 3", "nogpu x", "driver cuda-drivers"]
+    options = {"cuda_wsl_keep_driver_out": "false", "cuda_wsl_gpu_check": "false", "cuda_wsl_free_space": "0"}
+    assert refusals(found, **options) == []
+
+
 def test_absent_refuses_nothing():
     assert refusals(["free 0", "nogpu x", "driver cuda-drivers"], cuda_wsl_state="absent") == []
 

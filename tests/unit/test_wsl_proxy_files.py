@@ -78,6 +78,10 @@ def test_the_defaults_are_not_refused():
     assert refusals() == []
 
 
+def test_a_port_from_the_command_line_is_a_string_and_is_accepted():
+    assert refusals(wsl_proxy_port="7897") == []
+
+
 @pytest.mark.parametrize("upstream", ["winbox.local", "winbox", "192.168.1.20", "fd00::1", "pc-7.lab.example"])
 def test_names_and_addresses_are_accepted_as_upstream(upstream):
     assert refusals(wsl_proxy_upstream=upstream) == []
