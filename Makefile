@@ -54,7 +54,7 @@ molecule: venv ## Molecule scenarios, JOBS at a time; ROLE=docker_engine for one
 	@tests/molecule.sh $(JOBS) $(or $(ROLE),$(SCENARIOS))
 
 verify: venv ## check a finished workstation (INVENTORY=inventory/workstation for a real one)
-	python -m pytest molecule/default/tests --hosts='ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible
+	python -m pytest molecule/default/tests --hosts='ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible --sudo
 
 bench: venv ## time the no-op run of the Docker roles next to ping tasks
 	@python -m lab up

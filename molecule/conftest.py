@@ -23,10 +23,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def user_run(host) -> Callable:
-    """Return a function that runs a command line in a new login shell of the ordinary user ``dev``."""
+    """Return a function that runs a command line in a new login shell of the ordinary user (variable ``wsl_user``)."""
+    user = host.ansible.get_variables()["wsl_user"]
 
     def run(command: str):
-        return host.run("runuser --login dev --command %s", command)
+        return host.run("runuser --login %s --command %s", user, command)
 
     return run
 
