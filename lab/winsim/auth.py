@@ -21,6 +21,11 @@ SEALED_TYPE = b"application/HTTP-SPNEGO-session-encrypted"
 SEALED_CONTENT_TYPE = f'multipart/encrypted;protocol="{SEALED_TYPE.decode()}";boundary="Encrypted Boundary"'
 
 
+def account_names(machine: Any) -> list[str]:
+    """Return the names of the local accounts."""
+    return [account.name for account in machine.users.accounts.values()]
+
+
 class CredentialStore:
     """The accounts of a machine in the form that pyspnego's NTLM acceptor reads (a private temporary file).
 
@@ -54,7 +59,7 @@ class CredentialStore:
 
     def _lines(self) -> list[str]:
         lines = []
-        for user in self._machine.users:
+        for user in account_names(self._machine):
             password = self._machine.authenticate(user)
             if password is None:
                 continue
@@ -138,7 +143,7 @@ class ConnectionAuth:
         return self.user
 
     def _spelling(self, user: str) -> str:
-        return next((name for name in self.machine.users if name.lower() == user.lower()), user)
+        return next((name for name in account_names(self.machine) if name.lower() == user.lower()), user)
 
     @staticmethod
     def local_name(name: str) -> str:

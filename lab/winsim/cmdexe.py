@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import ntpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -154,11 +155,11 @@ def _run_pipeline(process: Process, pipeline: _Pipeline) -> int:
 def _run_part(process: Process, part: _Part) -> int:
     files = process.machine.files
     if part.stdin is not None:
-        process.stdin = InputStream(files.read_bytes(part.stdin))
+        process.stdin = InputStream(files.read_bytes(absolute(process, part.stdin)))
     collected: dict[str, io.BytesIO] = {}
     if part.stdout is not None:
         if part.stdout.lower() != "nul":
-            collected[part.stdout] = io.BytesIO(files.read_bytes(part.stdout) if part.append else b"")
+            collected[part.stdout] = io.BytesIO(_existing(process, part))
             collected[part.stdout].seek(0, io.SEEK_END)
         process.write_stdout = collected[part.stdout].write if part.stdout in collected else _discard
     if part.stderr == "&1":
@@ -169,8 +170,18 @@ def _run_part(process: Process, part: _Part) -> int:
         process.write_stderr = collected[part.stderr].write if part.stderr in collected else _discard
     code = _run_simple(process, part.text)
     for name, stream in collected.items():
-        files.write_bytes(name, stream.getvalue())
+        files.write_bytes(absolute(process, name), stream.getvalue())
     return code
+
+
+def absolute(process: Process, path: str) -> str:
+    """Return a path relative to the current folder as an absolute one."""
+    return ntpath.normpath(ntpath.join(process.cwd, path))
+
+
+def _existing(process: Process, part: _Part) -> bytes:
+    name = absolute(process, part.stdout or "")
+    return process.machine.files.read_bytes(name) if part.append and process.machine.files.exists(name) else b""
 
 
 def _discard(data: bytes) -> int:
@@ -214,7 +225,7 @@ def _exit(process: Process, rest: str) -> int:
 
 
 def _type(process: Process, rest: str) -> int:
-    for name in split_command_line("type " + rest)[1:]:
+    for name in [absolute(process, word) for word in split_command_line("type " + rest)[1:]]:
         if not process.machine.files.exists(name):
             process.write_stderr(b"The system cannot find the file specified.\r\n")
             return 1
@@ -227,7 +238,8 @@ def _cd(process: Process, rest: str) -> int:
         process.write_stdout(process.cwd.encode() + b"\r\n")
         return 0
     target = re.sub(r"^\s*/d\s+", "", rest, flags=re.I).strip().strip('"')
-    if not process.machine.files.exists(target):
+    target = absolute(process, target)
+    if not process.machine.files.is_dir(target):
         process.write_stderr(b"The system cannot find the path specified.\r\n")
         return 1
     process.cwd = process.session.cwd = target
@@ -259,10 +271,8 @@ def _set(process: Process, rest: str) -> int:
 
 
 def _ver(process: Process, rest: str) -> int:
-    build = getattr(process.machine, "version", None)
-    if build is None:
-        raise SimulatorError("cmd.exe: ver needs a machine with a version")
-    process.write_stdout(f"\r\nMicrosoft Windows [Version {build}]\r\n".encode())
+    revision = process.machine.registry.get("HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion", "UBR", 1)
+    process.write_stdout(f"\r\nMicrosoft Windows [Version 10.0.{process.machine.build}.{revision}]\r\n".encode())
     return 0
 
 

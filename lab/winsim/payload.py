@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from winsim import argspec, async_jobs, transfer
+from winsim.auth import account_names
 from winsim.pwsh import interpreter
 from winsim.runtime import (
     MODULES,
@@ -102,8 +103,8 @@ def _until_marker(lines: Iterator[str]) -> Iterator[str]:
 
 def _check_requirements(context: Context, params: dict[str, Any]) -> Outcome | None:
     wanted = params.get("MinOSVersion")
-    actual = getattr(context.session.machine, "version", None)
-    if wanted and actual and _version(actual) < _version(wanted):
+    actual = windows_version(context.session.machine)
+    if wanted and _version(actual) < _version(wanted):
         return failed(
             f"This module cannot run on this OS as it requires a minimum version of {wanted}, actual was {actual}"
         )
@@ -118,6 +119,12 @@ def _check_requirements(context: Context, params: dict[str, Any]) -> Outcome | N
 
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", str(text)))
+
+
+def windows_version(machine: Any) -> str:
+    """Return the version of Windows with its update revision, for example ``10.0.26100.4061``."""
+    revision = machine.registry.get("HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion", "UBR", 1)
+    return f"10.0.{machine.build}.{revision}"
 
 
 def failed(msg: str, **more: Any) -> Outcome:
@@ -186,6 +193,7 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
             cancelled=context.process.cancelled,
         )
         machine.log("module", name=name, user=call.user, check_mode=call.check_mode)
+        context.process.announce(f"module {name} {json.dumps(raw_args)}")
         result = dict(handler(call))
         code = 1 if result.get("failed") else 0
     except argspec.Skipped as skipped:
@@ -231,7 +239,7 @@ def _become(context: Context, params: dict[str, Any]) -> Outcome:
     elif wanted.lower() in ("localservice", "local service", "nt authority\\localservice", "networkservice"):
         raise SimulatorError(f"become: account {wanted!r} is not modelled")
     else:
-        known = next((name for name in machine.users if name.lower() == user.lower()), None)
+        known = next((name for name in account_names(machine) if name.lower() == user.lower()), None)
         if known is None:
             return _become_failed(
                 "Failed to translate the account: Some or all identity references could not be translated."

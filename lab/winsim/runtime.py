@@ -139,6 +139,7 @@ class Process:
     write_stderr: Callable[[bytes], Any] = lambda data: None
     cancelled: threading.Event = field(default_factory=threading.Event)
     cwd: str = ""
+    announce: Callable[[str], Any] = lambda text: None  # tells the fault switch what runs
 
     def __post_init__(self) -> None:
         self.command_line = self.command_line or join_command_line(self.argv)

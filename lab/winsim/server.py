@@ -122,10 +122,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 )
             request = soap.parse_request(body)
             message_id = request.message_id
-            if host.faults.cut_before(request):
+            if host.faults.cuts_input(request):
                 raise ConnectionDropped
             answer = host.shells.handle(request, user)
-            if host.faults.cut_after(request):
+            if host.faults.cuts_output(request):
                 raise ConnectionDropped
             return 200, answer
         except soap.WsmanFault as fault:
@@ -221,12 +221,18 @@ class Host:
         self.allow_unencrypted = allow_unencrypted
         self.accounts = CredentialStore(machine)
         self.faults = FaultSwitch(self)
-        self.shells = ShellService(machine, self.faults)
+        self.shells = ShellService(machine, self.faults, lambda command: self._dirty.set())
+        self._dirty = threading.Event()
+        self._stopped = threading.Event()
         self._ports = {"http": http_port, "https": https_port}
         self._certificate = make_certificate(cert_dir, machine.host_name) if https_port is not None else None
         self._listeners: dict[str, Listener] = {}
         self._lock = threading.RLock()
-        machine.reboot_listener = self.reboot_happened
+        machine.faults["reboot"] = {"mode": "soft"}
+        if reboot_seconds is not None:
+            machine.faults["reboot"] = {"mode": "real", "seconds": reboot_seconds}
+        machine.on_outage.append(self._outage_begins)
+        threading.Thread(target=self._save_often, name="save", daemon=True).start()
 
     @property
     def http_port(self) -> int | None:
@@ -255,7 +261,14 @@ class Host:
                 threading.Thread(target=listener.serve_forever, args=(0.1,), name=name, daemon=True).start()
 
     def stop(self) -> None:
-        """Close the ports and every connection."""
+        """Close everything for good and write the state."""
+        self._stopped.set()
+        self._close()
+        self.machine.save()
+        self.accounts.close()
+
+    def _close(self) -> None:
+        """Close the ports and every connection; running commands end."""
         with self._lock:
             listeners, self._listeners = list(self._listeners.values()), {}
         for listener in listeners:
@@ -269,23 +282,23 @@ class Host:
         for listener in list(self._listeners.values()):
             listener.cut_all()
 
-    def reboot_happened(self, soft: bool = True) -> None:
-        """The machine has rebooted; a real reboot closes the ports for a while.
+    def _outage_begins(self, delay: float, duration: float) -> None:
+        """The machine reboots: close the ports after ``delay`` for ``duration`` seconds."""
+        threading.Thread(target=self._outage, args=(delay, duration), name="reboot", daemon=True).start()
 
-        Called by the machine (attribute ``reboot_listener``) from the thread of the command that asked for it.
-        """
-        seconds = self.reboot_seconds
-        if seconds is None and not soft:
-            seconds = 5.0
-        if seconds is None:
-            return
-        threading.Thread(target=self._outage, args=(seconds,), name="reboot", daemon=True).start()
+    def _save_often(self) -> None:
+        """Write the state after commands, at most twice a second."""
+        while not self._stopped.wait(0.5):
+            if self._dirty.is_set():
+                self._dirty.clear()
+                self.machine.save()
 
-    def _outage(self, seconds: float) -> None:
-        time.sleep(0.2)  # the answer to the command that asked for it still goes out
-        self.stop()
+    def _outage(self, delay: float, seconds: float) -> None:
+        time.sleep(delay)
+        self._close()
         self.machine.log("ports_closed", seconds=seconds)
-        time.sleep(seconds)
+        if self._stopped.wait(seconds):
+            return
         self.start()
         self.machine.log("ports_open")
 

@@ -9,6 +9,7 @@ import time
 import traceback
 import uuid
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -33,6 +34,9 @@ class Command:
         self.cancelled = threading.Event()
         self.exit_code: int | None = None
         self.last_use = time.monotonic()
+        self.labels = [line]
+        self.on_label: Callable[[Command, str], None] = lambda command, text: None
+        self.on_end: Callable[[Command], None] = lambda command: None
         self._pieces: deque[tuple[str, bytes]] = deque()
         self._changed = threading.Condition()
 
@@ -52,6 +56,11 @@ class Command:
             self._write("stderr", f"simulator: internal error: {error!r}\r\n{traceback.format_exc()}".encode())
             code = 1
         self.finish(code)
+        self.on_end(self)
+
+    def _announce(self, text: str) -> None:
+        self.labels.append(text)
+        self.on_label(self, text)
 
     def _execute(self) -> int:
         process = Process(
@@ -63,14 +72,15 @@ class Command:
             write_stdout=lambda data: self._write("stdout", data),
             write_stderr=lambda data: self._write("stderr", data),
             cancelled=self.cancelled,
+            announce=self._announce,
         )
         if not self.skip_cmd_shell:
             return cmdexe.run_line(process, self.line)
         try:
             return run_process(process)
-        except FileNotFoundError:
-            process.write_stderr(b"The system cannot find the file specified.\r\n")
-            return 2
+        except OSError as error:  # not found, or no program
+            process.write_stderr(f"{error.strerror or error}.\r\n".encode())
+            return error.errno or 1
 
     def _write(self, stream: str, data: bytes) -> None:
         with self._changed:
@@ -121,8 +131,9 @@ class Shell:
 class ShellService:
     """The WS-Management operations on the resource ``windows/shell/cmd``."""
 
-    def __init__(self, machine: Any, faults: Any = None) -> None:
+    def __init__(self, machine: Any, faults: Any = None, on_end: Callable[[Command], None] | None = None) -> None:
         self.machine = machine
+        self._on_end = on_end
         self.faults = faults
         self._shells: dict[str, Shell] = {}
         self._lock = threading.Lock()
@@ -199,6 +210,7 @@ class ShellService:
         return Session(
             machine=self.machine,
             user=user,
+            elevated=self.machine.users.is_admin(user),
             environment=environment,
             cwd=environment.get("USERPROFILE", "C:\\"),
             codepage=codepage,
@@ -241,7 +253,10 @@ class ShellService:
         command = Command(shell.session.copy(), line, skip, str(uuid.uuid4()).upper())
         with self._lock:
             shell.commands[command.id] = command
+        if self._on_end is not None:
+            command.on_end = self._on_end
         if self.faults is not None:
+            command.on_label = self.faults.label_seen
             self.faults.command_started(command)
         command.start()
         return f"<rsp:CommandResponse><rsp:CommandId>{command.id}</rsp:CommandId></rsp:CommandResponse>"
