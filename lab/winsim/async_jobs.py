@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from winsim import transfer
-from winsim.runtime import InputStream, SimulatorError
+from winsim.runtime import InputStream, ModuleCall, ModuleFailure, SimulatorError, module
 
 _process_ids = itertools.count(4312, 4)
 
@@ -85,3 +85,23 @@ def _watch(job: Any, path: str, result: dict[str, Any], timeout: float, run_acti
         msg = "failure during async watchdog: timed out waiting for module completion"
         result.update(failed=True, msg=msg, exception=msg, stdout=None, stderr="")
     job.session.machine.files.write_bytes(path, json.dumps(result).encode())
+
+
+@module("ansible.windows.async_status", "ansible.builtin.async_status")
+def async_status(call: ModuleCall) -> dict[str, Any]:
+    """Read or remove the file of a job."""
+    job_id, folder = str(call.args["jid"]), call.args["_async_dir"]
+    path, files = ntpath.join(folder, job_id), call.machine.files
+    if not files.exists(path):
+        raise ModuleFailure(f"could not find job at '{folder}'", ansible_job_id=job_id, started=1, finished=1)
+    if call.args["mode"] == "cleanup":
+        files.remove(path)
+        return {"ansible_job_id": job_id, "erased": path}
+    text = files.read_bytes(path).decode("utf-8-sig")
+    if not text:
+        return {"results_file": path, "ansible_job_id": job_id, "started": 1, "finished": 0}
+    data: dict[str, Any] = json.loads(text)
+    if "started" not in data:
+        data |= {"finished": 1, "ansible_job_id": job_id}
+    data.setdefault("finished", 0)
+    return data

@@ -129,8 +129,8 @@ def _in_background(options: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         try:
             code = _serve_logged(options)
-        except (OSError, ValueError) as error:
-            print(f"winsim: {error}", file=sys.stderr, flush=True)
+        except BaseException as error:  # the parent waits for a line
+            print(f"winsim: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             code = 1
         os._exit(code)
     os.close(write)

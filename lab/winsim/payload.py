@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -206,6 +207,11 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
     except SimulatorError as error:
         machine.log("simulator_error", module=name, text=str(error))
         result, code = {"changed": False, "failed": True, "msg": str(error)}, 1
+    except Exception as error:  # a bug of a handler: the task fails and says so
+        trace = traceback.format_exc()
+        machine.log("simulator_error", module=name, text=repr(error), trace=trace)
+        msg = f"simulator: internal error in {name}: {error!r}"
+        result, code = {"changed": False, "failed": True, "msg": msg, "exception": trace}, 1
     else:
         result.setdefault("changed", False)
         if checked.invocation is not None:

@@ -17,6 +17,11 @@ class _Dynamic:
 DYNAMIC = _Dynamic()
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?)(?:[kmgtp]b|[ldLD])?(?![\w.])", re.I)
+_OPERATOR = re.compile(
+    r"[ \t]*(?:-(?:f|join|split|replace|as|is|in|eq|ne|gt|lt|ge|le|like|match|contains|and|or|band|bor|not\w+)\b"
+    r"|[+*/%](?!=)|\||-(?=[ \t]))",
+    re.I,
+)
 _UNITS = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 _OPENING = {"{": "}", "(": ")", "[": "]"}
 
@@ -72,9 +77,7 @@ class LiteralReader:
                     if self._peek() == "(":
                         self._skip_block()
                 continue
-            operator = re.compile(r"[ \t]*(?:-[a-z]+\b|[+*/%](?!=)|\||-(?=[ \t]))", re.I).match(
-                self.text, self.position
-            )
+            operator = _OPERATOR.match(self.text, self.position)
             if operator is None:
                 break
             self.position = operator.end()

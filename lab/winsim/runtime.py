@@ -228,7 +228,8 @@ def load_handlers() -> None:
             continue
         for info in pkgutil.walk_packages(package.__path__, package_name + "."):
             importlib.import_module(info.name)
-    importlib.import_module("winsim.cmdexe")
+    for name in ("winsim.cmdexe", "winsim.async_jobs"):
+        importlib.import_module(name)
 
 
 def run_process(process: Process) -> int:

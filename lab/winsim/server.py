@@ -231,7 +231,7 @@ class Host:
         machine.faults["reboot"] = {"mode": "soft"}
         if reboot_seconds is not None:
             machine.faults["reboot"] = {"mode": "real", "seconds": reboot_seconds}
-        machine.on_outage.append(self._outage_begins)
+        machine.reboot_listener = self.reboot_happened
         threading.Thread(target=self._save_often, name="save", daemon=True).start()
 
     @property
@@ -282,9 +282,14 @@ class Host:
         for listener in list(self._listeners.values()):
             listener.cut_all()
 
-    def _outage_begins(self, delay: float, duration: float) -> None:
-        """The machine reboots: close the ports after ``delay`` for ``duration`` seconds."""
-        threading.Thread(target=self._outage, args=(delay, duration), name="reboot", daemon=True).start()
+    def reboot_happened(self, soft: bool) -> None:
+        """The machine has rebooted; unless that was a soft reboot the ports are closed for a while."""
+        if soft:
+            return
+        seconds = float(self.machine.faults.get("reboot", {}).get("seconds", 5.0))
+        self._close()
+        self.machine.log("ports_closed", seconds=seconds)
+        threading.Thread(target=self._reopen, args=(seconds,), name="reboot", daemon=True).start()
 
     def _save_often(self) -> None:
         """Write the state after commands, at most twice a second."""
@@ -293,10 +298,7 @@ class Host:
                 self._dirty.clear()
                 self.machine.save()
 
-    def _outage(self, delay: float, seconds: float) -> None:
-        time.sleep(delay)
-        self._close()
-        self.machine.log("ports_closed", seconds=seconds)
+    def _reopen(self, seconds: float) -> None:
         if self._stopped.wait(seconds):
             return
         self.start()
