@@ -164,7 +164,7 @@ _LEGACY_POSITIONS = (
 def _extract_legacy(name: str, script: str) -> Spec:
     options: dict[str, dict[str, Any]] = {}
     variables = literal_variables(script, len(script))
-    for match in re.finditer(r"^[^#\n]*?\b(?:Get-AnsibleParam|Get-Attr)\b", script, re.M | re.I):
+    for match in re.finditer(r"^[^#\n]*?\b(?:Get-AnsibleParam|Get-Attr)\b", script, re.MULTILINE | re.IGNORECASE):
         found = _legacy_call(script, match.end(), variables)
         option = found.get("name")
         if not isinstance(option, str) or option in options:
@@ -182,7 +182,7 @@ def _extract_legacy(name: str, script: str) -> Spec:
         if isinstance(found.get("emptyattributefailmessage"), str):
             rules["missing_message"] = found["emptyattributefailmessage"]
         options[option] = rules
-    supports = re.search(r"Parse-Args\b[^\n]*-supports_check_mode\s*:?\s*\$true", script, re.I) is not None
+    supports = re.search(r"Parse-Args\b[^\n]*-supports_check_mode\s*:?\s*\$true", script, re.IGNORECASE) is not None
     return Spec(options, {}, supports, legacy=True)
 
 
@@ -236,7 +236,8 @@ def check(name: str, script: str, raw: dict[str, Any], environment: CaseInsensit
         raise Skipped(f"remote module ({checker.name}) does not support check mode")
     checker.check({"options": spec.options, **spec.rules}, params)
     checked.args = params
-    checked.invocation = checked.censor(dict(params))
+    if internal.get("inject_invocation", True):  # since ansible-core 2.21 only on demand
+        checked.invocation = checked.censor(dict(params))
     return checked
 
 
@@ -264,7 +265,9 @@ class _Checker:
             for entry in rules.get("deprecated_aliases") or []:
                 if isinstance(entry, dict) and entry.get("name") in params:
                     text = f"Alias '{entry['name']}' is deprecated. See the module docs for more information"
-                    more = {key: entry[key] for key in ("version", "collection_name") if isinstance(entry.get(key), str)}
+                    more = {
+                        key: entry[key] for key in ("version", "collection_name") if isinstance(entry.get(key), str)
+                    }
                     self.checked.deprecations.append({"msg": text, **more})
         return found
 
@@ -322,7 +325,9 @@ class _Checker:
         try:
             return convert(kind, value, self.environment)
         except ValueError as error:
-            self.fail(f"argument for {option} is of type {dotnet_type(value)} and we were unable to convert to {kind}: {error}")
+            self.fail(
+                f"argument for {option} is of type {dotnet_type(value)} and we were unable to convert to {kind}: {error}"
+            )
 
     def _choices(self, option: str, rules: dict[str, Any], value: Any) -> None:
         choices = [text_of(item) for item in rules.get("choices") or []]
@@ -510,9 +515,7 @@ def _to_bool(value: Any) -> bool:
         return True
     if text in FALSE:
         return False
-    raise ValueError(
-        f"The value '{text}' is not a valid boolean. Valid booleans include: {', '.join([*TRUE, *FALSE])}"
-    )
+    raise ValueError(f"The value '{text}' is not a valid boolean. Valid booleans include: {', '.join([*TRUE, *FALSE])}")
 
 
 def _to_number(kind: str, value: Any) -> int | float:
@@ -528,7 +531,7 @@ def _to_dict(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"{dotnet_type(value)} cannot be converted to a dict")
+        raise ValueError(f"{dotnet_type(value)} cannot be converted to a dict")  # noqa: TRY004 - caught as such
     if value.startswith("{") and value.endswith("}"):
         return json.loads(value)
     if "=" not in value:

@@ -109,13 +109,16 @@ def parse(line: str) -> list[_Pipeline]:
 
 
 def _redirect(part: _Part, operator: str, target: str) -> None:
-    if operator in ("2>&1", "1>&2", ">&2"):
-        if target or operator != "2>&1":
+    if "&" in operator:
+        if target or operator not in ("2>&1", "1>&2", ">&2"):
             raise SimulatorError(f"cmd.exe: redirection {operator} {target} is not modelled")
-        part.stderr = "&1"
+        if operator == "2>&1":
+            part.stderr = "&1"
+        else:
+            part.stdout = "&2"
         return
     name = target.strip('"')
-    if not name or ("&" in operator):
+    if not name:
         raise SimulatorError(f"cmd.exe: redirection {operator} {target} is not modelled")
     if operator.startswith("2"):
         part.stderr = name
@@ -157,7 +160,9 @@ def _run_part(process: Process, part: _Part) -> int:
     if part.stdin is not None:
         process.stdin = InputStream(files.read_bytes(absolute(process, part.stdin)))
     collected: dict[str, io.BytesIO] = {}
-    if part.stdout is not None:
+    if part.stdout == "&2":
+        process.write_stdout = process.write_stderr
+    elif part.stdout is not None:
         if part.stdout.lower() != "nul":
             collected[part.stdout] = io.BytesIO(_existing(process, part))
             collected[part.stdout].seek(0, io.SEEK_END)
@@ -237,7 +242,7 @@ def _cd(process: Process, rest: str) -> int:
     if not rest.strip():
         process.write_stdout(process.cwd.encode() + b"\r\n")
         return 0
-    target = re.sub(r"^\s*/d\s+", "", rest, flags=re.I).strip().strip('"')
+    target = re.sub(r"^\s*/d\s+", "", rest, flags=re.IGNORECASE).strip().strip('"')
     target = absolute(process, target)
     if not process.machine.files.is_dir(target):
         process.write_stderr(b"The system cannot find the path specified.\r\n")
@@ -287,15 +292,50 @@ _BUILTINS: dict[str, Callable[[Process, str], int]] = {
     "rem": lambda process, rest: 0,
 }
 _UNMODELLED = frozenset(
-    "assoc break call cls color copy date del dir endlocal erase for ftype goto if md mkdir mklink move path pause "
-    "popd prompt pushd rd ren rename rmdir setlocal shift start time title verify vol".split()
+    [
+        "assoc",
+        "break",
+        "call",
+        "cls",
+        "color",
+        "copy",
+        "date",
+        "del",
+        "dir",
+        "endlocal",
+        "erase",
+        "for",
+        "ftype",
+        "goto",
+        "if",
+        "md",
+        "mkdir",
+        "mklink",
+        "move",
+        "path",
+        "pause",
+        "popd",
+        "prompt",
+        "pushd",
+        "rd",
+        "ren",
+        "rename",
+        "rmdir",
+        "setlocal",
+        "shift",
+        "start",
+        "time",
+        "title",
+        "verify",
+        "vol",
+    ]
 )
 
 
 @command("cmd.exe")
 def cmd_exe(process: Process) -> int:
     """``cmd.exe /c LINE`` (also /s, /d, /q, /u is refused)."""
-    match = re.match(r'\s*(?:"[^"]*"|\S+)\s*(.*)', process.command_line, re.S)
+    match = re.match(r'\s*(?:"[^"]*"|\S+)\s*(.*)', process.command_line, re.DOTALL)
     rest = match[1] if match else ""
     while (switch := re.match(r"/([a-zA-Z])(?::\w+)?\s*", rest)) is not None:
         letter = switch[1].lower()

@@ -238,7 +238,7 @@ def _handler_for(control: ControlServer) -> type[http.server.BaseHTTPRequestHand
             self.wfile.write(data)
             self.wfile.flush()
 
-        do_GET = do_POST = _serve  # noqa: N815
+        do_GET = do_POST = _serve
 
         def log_message(self, format: str, *args: Any) -> None:
             """Stay silent."""

@@ -30,7 +30,7 @@ SYSTEM_ACCOUNTS = {"system": "SYSTEM", "nt authority\\system": "SYSTEM", "s-1-5-
 
 def is_bootstrap(script: str) -> bool:
     """True for the text of Ansible's bootstrap_wrapper.ps1, with or without its comments."""
-    return "ConvertFrom-Json -InputObject $codeJson" in script and '"`0`0`0`0"' in script
+    return all(mark in script for mark in ("$codeJson", '"`0`0`0`0"', "ConvertFrom-Json", "@splat"))
 
 
 @dataclass
@@ -103,6 +103,9 @@ def _until_marker(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _check_requirements(context: Context, params: dict[str, Any]) -> Outcome | None:
+    program = params.get("PwshPath")  # since ansible-core 2.21
+    if program and program.lower().removesuffix(".exe") != "powershell":
+        return failed(f"Could not find the specified PowerShell interpreter '{program}'.")
     wanted = params.get("MinOSVersion")
     actual = windows_version(context.session.machine)
     if wanted and _version(actual) < _version(wanted):
@@ -112,8 +115,7 @@ def _check_requirements(context: Context, params: dict[str, Any]) -> Outcome | N
     wanted = params.get("MinPSVersion")
     if wanted and (5, 1) < _version(wanted):
         return failed(
-            f"This module cannot run as it requires a minimum PowerShell version of {wanted}, "
-            'actual was "5.1.22621.1"'
+            f'This module cannot run as it requires a minimum PowerShell version of {wanted}, actual was "5.1.22621.1"'
         )
     return None
 
@@ -207,7 +209,7 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
     except SimulatorError as error:
         machine.log("simulator_error", module=name, text=str(error))
         result, code = {"changed": False, "failed": True, "msg": str(error)}, 1
-    except Exception as error:  # a bug of a handler: the task fails and says so
+    except Exception as error:  # noqa: BLE001 - a bug of a handler: the task fails and says so
         trace = traceback.format_exc()
         machine.log("simulator_error", module=name, text=repr(error), trace=trace)
         msg = f"simulator: internal error in {name}: {error!r}"

@@ -16,11 +16,11 @@ class _Dynamic:
 
 DYNAMIC = _Dynamic()
 _CONSTANTS = {"true": True, "false": False, "null": None}
-_NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?)(?:[kmgtp]b|[ldLD])?(?![\w.])", re.I)
+_NUMBER = re.compile(r"[+-]?(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?)(?:[kmgtp]b|[ldLD])?(?![\w.])", re.IGNORECASE)
 _OPERATOR = re.compile(
     r"[ \t]*(?:-(?:f|join|split|replace|as|is|in|eq|ne|gt|lt|ge|le|like|match|contains|and|or|band|bor|not\w+)\b"
     r"|[+*/%](?!=)|\||-(?=[ \t]))",
-    re.I,
+    re.IGNORECASE,
 )
 _UNITS = {"kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40, "pb": 2**50}
 _OPENING = {"{": "}", "(": ")", "[": "]"}
@@ -37,7 +37,7 @@ class LiteralReader:
     def skip_space(self, newlines: bool) -> None:
         """Skip blanks, comments and line continuations; line feeds too if ``newlines``."""
         pattern = r"(?:[ \t\r\n;]|`\r?\n|#[^\n]*|<#.*?#>)*" if newlines else r"(?:[ \t]|`\r?\n|<#.*?#>)*"
-        match = re.compile(pattern, re.S).match(self.text, self.position)
+        match = re.compile(pattern, re.DOTALL).match(self.text, self.position)
         self.position = match.end()
 
     def _peek(self, count: int = 1) -> str:
@@ -193,7 +193,7 @@ class LiteralReader:
         return match[1].replace("''", "'") if match else ""
 
     def _read_double(self) -> Any:
-        match = re.compile(r'"((?:[^"`]|`.|"")*)"', re.S).match(self.text, self.position)
+        match = re.compile(r'"((?:[^"`]|`.|"")*)"', re.DOTALL).match(self.text, self.position)
         self.position = match.end() if match else len(self.text)
         text = match[1] if match else ""
         if "$" in re.sub(r"`.", "", text):
@@ -267,7 +267,7 @@ def _number(text: str) -> int | float:
 def literal_variables(text: str, before: int) -> dict[str, Any]:
     """Return the variables that are set to a literal at the beginning of a line before an offset."""
     found: dict[str, Any] = {}
-    for match in re.finditer(r"^\$(\w+)\s*=[ \t]*", text[:before], re.M):
+    for match in re.finditer(r"^\$(\w+)\s*=[ \t]*", text[:before], re.MULTILINE):
         reader = LiteralReader(text, match.end(), found)
         value = reader.read_value()
         name = match[1].lower()

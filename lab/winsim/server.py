@@ -10,7 +10,6 @@ import socket
 import socketserver
 import ssl
 import threading
-import time
 from pathlib import Path
 from typing import Any
 

@@ -40,9 +40,9 @@ def _host(interpreter: Any) -> PSObject:
         interpreter.process.write_stdout(f"{text}\n".encode())
 
     def exit_code(code: Any) -> None:
-        from winsim.pwsh.interpreter import _Flow
+        from winsim.pwsh.calls import Flow
 
-        raise _Flow("exit", code)
+        raise Flow("exit", code)
 
     ui = PSObject("HostUI", {}, {"WriteErrorLine": error_line, "WriteLine": write_line, "Write": write_line})
     return PSObject("Host", {"Name": "ConsoleHost", "UI": ui}, {"SetShouldExit": exit_code})

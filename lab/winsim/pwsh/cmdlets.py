@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from winsim.pwsh import dotnet
+from winsim.pwsh import dotnet, statics
 from winsim.pwsh import nodes as n
+from winsim.pwsh.calls import Parameter
 from winsim.pwsh.dotnet import file_path
-from winsim.pwsh.interpreter import Parameter
 from winsim.pwsh.values import (
     Block,
     ErrorRecord,
@@ -281,7 +281,7 @@ def for_each_object(call: Invocation) -> None:
     for item in call.items():
         if isinstance(process, Block):
             interpreter.scopes[-1]["_"] = item
-            interpreter._invoke_into(process, [], {}, None, call.emit, new_scope=False)
+            interpreter.invoke_into(process, [], {}, None, call.emit, new_scope=False)
         else:
             name = text_of(process or call.get("MemberName"))
             if name.lower() in ("tostring", "trim", "toupper", "tolower", "gettype", "dispose", "close"):
@@ -493,14 +493,16 @@ def get_command(call: Invocation) -> None:
         properties = {"Name": ntpath.basename(path), "Source": path, "Path": path, "CommandType": "Application"}
         call.emit(PSObject("ApplicationInfo", properties, text=ntpath.basename(path)))
         return
-    message = f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program."
+    message = (
+        f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable program."
+    )
     call.error(message, "CommandNotFoundException", "ObjectNotFound", name)
 
 
 @cmdlet("New-Guid")
 def new_guid(call: Invocation) -> None:
     """Emit a new GUID."""
-    call.emit(dotnet.STATIC_METHODS[("guid", "newguid")](call.interpreter))
+    call.emit(statics.STATIC_METHODS[("guid", "newguid")](call.interpreter))
 
 
 @cmdlet("Import-Module", "Name", "", "Force PassThru DisableNameChecking")

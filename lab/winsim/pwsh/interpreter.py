@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from winsim.pwsh import nodes as n
+from winsim.pwsh.calls import CallMixin, Flow, Parameter
+from winsim.pwsh.evaluation import ExpressionMixin
 from winsim.pwsh.parser import Parser
 from winsim.pwsh.values import (
     Block,
@@ -18,7 +19,6 @@ from winsim.pwsh.values import (
     Table,
     Terminating,
     TypeRef,
-    compare,
     display,
     from_python,
     listed,
@@ -26,21 +26,12 @@ from winsim.pwsh.values import (
     same,
     text_of,
     truth,
-    wildcard,
 )
-from winsim.runtime import InputStream, Process, SimulatorError, join_command_line, run_process
+from winsim.runtime import Process, SimulatorError
 
 Emit = Callable[[Any], None]
+__all__ = ["Interpreter", "Parameter", "ScriptResult", "run_script"]
 MAX_STEPS = 1_000_000
-
-
-class _Flow(Exception):
-    """return, break, continue and exit travel up as exceptions."""
-
-    def __init__(self, kind: str, value: Any = None) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.value = value
 
 
 @dataclass
@@ -82,10 +73,12 @@ def run_script(
     result = ScriptResult(records=interpreter.records, streams=interpreter.streams)
     emit = result.output.append if collect else interpreter.show
     try:
-        interpreter.bind(block, [from_python(item) for item in arguments], dict(parameters or {}), interpreter.scopes[0])
+        interpreter.bind(
+            block, [from_python(item) for item in arguments], dict(parameters or {}), interpreter.scopes[0]
+        )
         interpreter.run(block.body, emit)
         result.exit_code = 0 if interpreter.ok else 1
-    except _Flow as flow:
+    except Flow as flow:
         if flow.kind == "exit":
             result.exited = True
             result.exit_code = int(number(flow.value)) if flow.value is not None else 0
@@ -98,7 +91,7 @@ def run_script(
     return result
 
 
-class Interpreter:
+class Interpreter(CallMixin, ExpressionMixin):
     """The state of one running script."""
 
     def __init__(self, process: Process, text: str) -> None:
@@ -117,6 +110,7 @@ class Interpreter:
         self.strict = False
         self._merge: list[Emit | None] = [None]
         self._steps = itertools.count()
+        self._guards = 0  # try blocks that are open
         self.scopes[0]["ErrorActionPreference"] = "Continue"
         self.scopes[0]["ProgressPreference"] = "Continue"
 
@@ -139,7 +133,7 @@ class Interpreter:
         action = (action or text_of(self.lookup("ErrorActionPreference"))).lower()
         self.ok = False
         if action == "stop":
-            raise Terminating(record)
+            raise Terminating(record, script=True)
         if action != "ignore":
             self.records.append(record)
         if action in ("silentlycontinue", "ignore"):
@@ -206,14 +200,20 @@ class Interpreter:
     def run(self, body: list[n.Node], emit: Emit) -> None:
         """Run statements; their output goes to ``emit``, arrays unrolled."""
         for node in body:
-            self.statement(node, emit)
+            try:
+                self.statement(node, emit)
+            except Terminating as error:
+                stop = text_of(self.lookup("ErrorActionPreference")).lower() == "stop"
+                if error.script or stop or self._guards:
+                    raise
+                self.error(error.record)
 
     def statement(self, node: n.Node, emit: Emit) -> None:
         """Run one statement."""
         if next(self._steps) > MAX_STEPS:
             raise self.fail("a script that does not end", node)
         if self.process.cancelled.is_set():
-            raise _Flow("exit", 1)
+            raise Flow("exit", 1)
         method = getattr(self, "_do_" + type(node).__name__.lower(), None)
         if method is not None:
             method(node, emit)
@@ -296,7 +296,7 @@ class Interpreter:
     def _loop(self, body: list[n.Node], emit: Emit) -> bool:
         try:
             self.run(body, emit)
-        except _Flow as flow:
+        except Flow as flow:
             if flow.kind == "break":
                 return False
             if flow.kind != "continue":
@@ -330,7 +330,11 @@ class Interpreter:
     def _do_try(self, node: n.Try, emit: Emit) -> None:
         depth = len(self.scopes)
         try:
-            self.run(node.body, emit)
+            self._guards += 1
+            try:
+                self.run(node.body, emit)
+            finally:
+                self._guards -= 1
         except Terminating as error:
             del self.scopes[depth:]
             body = next((body for types, body in node.catches if self._catches(types, error.record)), None)
@@ -380,378 +384,13 @@ class Interpreter:
         if node.kind == "return":
             if node.value is not None:
                 self.statement(node.value, emit)
-            raise _Flow("return")
+            raise Flow("return")
         value = self.collect(node.value) if node.value is not None else None
         if node.kind == "throw":
             if isinstance(value, ErrorRecord):
-                raise Terminating(value)
+                raise Terminating(value, script=True)
             if value is None and isinstance(self.lookup("_"), ErrorRecord):
-                raise Terminating(self.lookup("_"))
+                raise Terminating(self.lookup("_"), script=True)
             message = text_of(value) if value is not None else "ScriptHalted"
-            raise Terminating(ErrorRecord(message, message, "OperationStopped", message))
-        raise _Flow(node.kind, value)
-
-    # --- pipelines and commands --------------------------------------------------------------------------------
-
-    def _do_pipeline(self, node: n.Pipeline, emit: Emit) -> None:
-        objects: list[Any] = []
-        for index, element in enumerate(node.elements):
-            output: list[Any] = []
-            sink = emit if index == len(node.elements) - 1 else output.append
-            if isinstance(element, n.Command):
-                self.command(element, sink, None if index == 0 else objects)
-            elif index == 0:
-                self.statement(element, sink)
-            else:
-                raise self.fail("an expression inside a pipeline", element)
-            objects = output
-
-    def _do_command(self, node: n.Command, emit: Emit) -> None:
-        self.command(node, emit, None)
-
-    def _do_redirected(self, node: n.Redirected, emit: Emit) -> None:
-        self._redirected(node.redirects, emit, lambda sink: self.statement(node.inner, sink))
-
-    def command(self, node: n.Command, emit: Emit, objects: list[Any] | None) -> None:
-        """Run one command of a pipeline; ``objects`` is its input."""
-        self._redirected(node.redirects, emit, lambda sink: self._command(node, sink, objects))
-
-    def _redirected(self, redirects: list[n.Redirect], emit: Emit, work: Callable[[Emit], None]) -> None:
-        merge, sink, target = self._merge[-1], emit, None
-        collected: list[Any] = []
-        for redirect in redirects:
-            if redirect.target is None:
-                if redirect.stream not in ("2", "*"):
-                    raise self.fail(f"redirection of stream {redirect.stream}", redirect)
-                merge = sink
-                continue
-            name = text_of(self.value(redirect.target))
-            if redirect.stream in ("1", "*"):
-                sink = collected.append
-                target = (name, redirect.append)
-            if redirect.stream in ("2", "*"):
-                if name and redirect.stream == "2":
-                    raise self.fail("redirection of errors to a file", redirect)
-                merge = lambda record: None  # noqa: E731
-        self._merge.append(merge)
-        try:
-            work(sink)
-        finally:
-            self._merge.pop()
-        if target is not None and target[0]:
-            from winsim.pwsh import cmdlets
-
-            text = "\ufeff" + display(collected)
-            cmdlets.write_file(self, target[0], text.encode("utf-16-le"), append=target[1])
-
-    def _command(self, node: n.Command, emit: Emit, objects: list[Any] | None) -> None:
-        from winsim.pwsh import cmdlets
-
-        name = self.value(node.name)
-        if isinstance(name, Block):
-            positional, named = self._arguments(node)
-            self._invoke_into(name, positional, named, objects, emit, new_scope=node.operator != ".")
-            return
-        name = text_of(name)
-        resolved = cmdlets.ALIASES.get(name.lower(), name)
-        if resolved in self.functions:
-            positional, named = self._arguments(node)
-            self._invoke_into(self.functions[resolved], positional, named, objects, emit)
-            return
-        cmdlet = cmdlets.CMDLETS.get(resolved.lower())
-        if cmdlet is not None:
-            positional, named = self._arguments(node)
-            bound = cmdlet.bind(self, node, positional, named)
-            invocation = cmdlets.Invocation(self, node, cmdlet.name, bound, objects, emit)
-            self.ok = True
-            cmdlet.work(invocation)
-            return
-        if re.fullmatch(r"[A-Za-z]+-[A-Za-z]\w+", resolved):
-            raise self.fail(f"cmdlet {resolved}", node)
-        if resolved.lower().endswith(".ps1"):
-            positional, named = self._arguments(node)
-            self._script_file(resolved, positional, named, emit)
-            return
-        self.native(node, resolved, emit, objects)
-
-    def _script_file(self, path: str, positional: list[Any], named: dict[str, Any], emit: Emit) -> None:
-        from winsim.pwsh import cmdlets
-
-        text = self.machine.files.read_bytes(cmdlets.file_path(self, path)).decode("utf-8-sig")
-        block, outer = Block(Parser(text).parse()), self.text
-        self.text = text
-        try:
-            self._invoke_into(block, positional, named, None, emit)
-        except _Flow as flow:
-            if flow.kind != "exit":
-                raise
-            self.assign("script:LASTEXITCODE", flow.value or 0)
-        finally:
-            self.text = outer
-
-    def _arguments(self, node: n.Command) -> tuple[list[Any], dict[str, Any]]:
-        """Return the arguments in order: values, and marks for parameters (a later bind pairs them)."""
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
-        for argument in node.arguments:
-            if argument.parameter is not None and argument.value is None:
-                positional.append(Parameter(argument.parameter))
-            elif argument.parameter is not None:
-                named[argument.parameter] = self.value(argument.value)
-            elif isinstance(argument.value, n.Variable) and argument.value.splat:
-                splat = self.lookup(argument.value.name)
-                if isinstance(splat, Table):
-                    named.update({text_of(key): value for key, value in splat.items()})
-                else:
-                    positional += listed(splat)
-            else:
-                positional.append(self.value(argument.value))
-        return positional, named
-
-    def bind(self, block: n.ScriptBlock, positional: list[Any], named: dict[str, Any], scope: Table) -> None:
-        """Set the parameters of a script block in a scope."""
-        values, given = list(positional), {key.lower(): value for key, value in named.items()}
-        names = [name.lower() for name, _ in block.parameters]
-        rest: list[Any] = []
-        while values:
-            value = values.pop(0)
-            if isinstance(value, Parameter):
-                matches = [name for name in names if name.startswith(value.name.lower())]
-                if len(matches) != 1:
-                    raise self.fail(f"parameter -{value.name}", block)
-                given[matches[0]] = values.pop(0) if values and not isinstance(values[0], Parameter) else True
-            else:
-                rest.append(value)
-        unknown = [name for name in given if name not in names]
-        if unknown:
-            raise self.fail(f"parameter -{unknown[0]}", block)
-        for name, default in block.parameters:
-            if name.lower() in given:
-                scope[name] = given[name.lower()]
-            elif rest:
-                scope[name] = rest.pop(0)
-            else:
-                scope[name] = self.value(default) if default is not None else None
-        scope["args"] = rest
-
-    def _invoke_into(
-        self,
-        block: Block,
-        positional: list[Any],
-        named: dict[str, Any],
-        objects: list[Any] | None,
-        emit: Emit,
-        new_scope: bool = True,
-        subject: Any = None,
-    ) -> None:
-        if len(self.scopes) > 200:
-            raise self.fail("calls nested this deep", block.node)
-        scope = Table() if new_scope else self.scopes[-1]
-        if new_scope:
-            self.scopes.append(scope)
-        if subject is not None:
-            scope["_"] = subject
-        try:
-            if block.node.parameters or positional or named or new_scope:
-                self.bind(block.node, positional, named, scope)
-            if objects is not None:
-                scope["input"] = objects
-            self.run(block.node.body, emit)
-        except _Flow as flow:
-            if flow.kind != "return":
-                raise
-        finally:
-            if new_scope:
-                self.scopes.pop()
-
-    def invoke(
-        self,
-        block: Block,
-        positional: list[Any],
-        named: dict[str, Any],
-        objects: list[Any] | None = None,
-        subject: Any = None,
-        new_scope: bool = True,
-    ) -> Any:
-        """Run a script block and return its output."""
-        output: list[Any] = []
-        self._invoke_into(block, positional, named, objects, output.append, new_scope, subject)
-        return None if not output else output[0] if len(output) == 1 else output
-
-    def native(self, node: n.Command, name: str, emit: Emit, objects: list[Any] | None) -> None:
-        """Run a program; its lines are strings unless they go straight to stdout."""
-        argv = [name]
-        for argument in node.arguments:
-            if argument.parameter is not None:
-                argv.append(argument.raw)
-                continue
-            value = self.value(argument.value)
-            argv += [text_of(item) for item in value] if isinstance(value, list) else [text_of(value)]
-        direct, merge = emit == self.show, self._merge[-1]
-        stdout, stderr = bytearray(), bytearray()
-        stdin = self.process.stdin if objects is None else InputStream(display(objects).encode())
-        child = Process(
-            session=self.session,
-            argv=argv,
-            command_line=join_command_line(argv),
-            environment=self.environment.copy(),
-            stdin=stdin,
-            write_stdout=self.process.write_stdout if direct else stdout.extend,
-            write_stderr=self.process.write_stderr if merge is None else stderr.extend,
-            cancelled=self.process.cancelled,
-            cwd=self.location,
-            announce=self.process.announce,
-        )
-        try:
-            code = run_process(child)
-        except FileNotFoundError:
-            message = (
-                f"The term '{name}' is not recognized as the name of a cmdlet, function, script file, or operable "
-                "program. Check the spelling of the name, or if a path was included, verify that the path is correct "
-                "and try again."
-            )
-            record = ErrorRecord(message, "CommandNotFoundException", "ObjectNotFound", name, name)
-            raise Terminating(record) from None
-        code = code & 0xFFFFFFFF
-        code = code - 2**32 if code >= 2**31 else code
-        self.scopes[0]["LASTEXITCODE"] = code
-        self.ok = code == 0
-        for line in _lines(bytes(stdout)):
-            emit(line)
-        if merge is not None:
-            for line in _lines(bytes(stderr)):
-                merge(ErrorRecord(line, "NativeCommandError", "NotSpecified", line, name))
-
-    # --- expressions -------------------------------------------------------------------------------------------
-
-    def value(self, node: n.Node) -> Any:
-        """Return the value of an expression."""
-        method = getattr(self, "_value_" + type(node).__name__.lower(), None)
-        if method is None:
-            return self.collect(node)
-        return method(node)
-
-    def _value_literal(self, node: n.Literal) -> Any:
-        return node.value
-
-    def _value_expandable(self, node: n.Expandable) -> str:
-        return "".join(part if isinstance(part, str) else text_of(self.value(part)) for part in node.parts)
-
-    def _value_variable(self, node: n.Variable) -> Any:
-        return self.lookup(node.name)
-
-    def _value_typename(self, node: n.TypeName) -> TypeRef:
-        return TypeRef(node.name)
-
-    def _value_arrayliteral(self, node: n.ArrayLiteral) -> list[Any]:
-        return [self.value(item) for item in node.items]
-
-    def _value_arrayexpression(self, node: n.ArrayExpression) -> list[Any]:
-        output: list[Any] = []
-        if len(node.body) == 1 and isinstance(node.body[0], n.ArrayLiteral):
-            return self._value_arrayliteral(node.body[0])
-        self.run(node.body, output.append)
-        return output
-
-    def _value_subexpression(self, node: n.SubExpression) -> Any:
-        output: list[Any] = []
-        self.run(node.body, output.append)
-        return None if not output else output[0] if len(output) == 1 else output
-
-    def _value_paren(self, node: n.Paren) -> Any:
-        if isinstance(node.inner, n.Assign):
-            self.statement(node.inner, lambda value: None)
-            return self.value(node.inner.target)
-        return self.collect(node.inner)
-
-    def _value_hashliteral(self, node: n.HashLiteral) -> Hashtable:
-        return Hashtable([(self.value(key), self.collect(value)) for key, value in node.pairs])
-
-    def _value_scriptblock(self, node: n.ScriptBlock) -> Block:
-        return Block(node)
-
-    def _value_cast(self, node: n.Cast) -> Any:
-        from winsim.pwsh import dotnet
-
-        return dotnet.cast(self, node.type, self.value(node.operand), node)
-
-    def _value_member(self, node: n.Member) -> Any:
-        from winsim.pwsh import dotnet
-
-        owner, name = self.value(node.target), text_of(self.value(node.name))
-        if node.static:
-            return dotnet.get_static(self, owner, name, node)
-        return dotnet.get_member(self, owner, name, node)
-
-    def _value_call(self, node: n.Call) -> Any:
-        from winsim.pwsh import dotnet
-
-        owner, name = self.value(node.target), text_of(self.value(node.name))
-        arguments = [self.value(argument) for argument in node.arguments]
-        if node.static:
-            return dotnet.call_static(self, owner, name, arguments, node)
-        return dotnet.call_method(self, owner, name, arguments, node)
-
-    def _value_index(self, node: n.Index) -> Any:
-        container, index = self.value(node.target), self.value(node.index)
-        if isinstance(container, Table):
-            return container.get(index)
-        if container is None:
-            raise Terminating(ErrorRecord("Cannot index into a null array.", "NullArray", "InvalidOperation"))
-        if isinstance(index, list):
-            return [container[int(number(item))] for item in index if -len(container) <= int(number(item)) < len(container)]
-        if isinstance(container, (list, str, bytes)):
-            position = int(number(index))
-            return container[position] if -len(container) <= position < len(container) else None
-        if isinstance(container, PSObject) and "Item" in container.methods:
-            return container.methods["Item"](index)
-        raise self.fail("an index of this object", node)
-
-    def _value_unary(self, node: n.Unary) -> Any:
-        if node.operator in ("++", "--", "post++", "post--"):
-            before = number(self.value(node.operand))
-            after = before + (1 if "+" in node.operator else -1)
-            self._store(node.operand, after)
-            return before if node.operator.startswith("post") else after
-        value = self.value(node.operand)
-        if node.operator == "not":
-            return not truth(value)
-        if node.operator == "-":
-            return -number(value)
-        if node.operator == "+":
-            return number(value)
-        if node.operator == "join":
-            return "".join(text_of(item) for item in listed(value))
-        if node.operator == "split":
-            return text_of(value).split()
-        if node.operator == "bnot":
-            return ~int(number(value))
-        raise self.fail(f"operator {node.operator}", node)
-
-    def _value_binary(self, node: n.Binary) -> Any:
-        if node.operator == "and":
-            return truth(self.value(node.left)) and truth(self.value(node.right))
-        if node.operator == "or":
-            return truth(self.value(node.left)) or truth(self.value(node.right))
-        return self.binary(node.operator, self.value(node.left), self.value(node.right), node)
-
-    def binary(self, operator: str, left: Any, right: Any, node: n.Node) -> Any:
-        """Apply a binary operator."""
-        from winsim.pwsh import operators
-
-        return operators.apply(self, operator, left, right, node)
-
-
-@dataclass
-class Parameter:
-    """``-Name`` on a command line, before it is paired with a value."""
-
-    name: str
-
-
-def _lines(data: bytes) -> list[str]:
-    text = data.decode("utf-8", "replace")
-    return text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
-
-
-__all__ = ["Interpreter", "Parameter", "ScriptResult", "compare", "run_script", "wildcard"]
+            raise Terminating(ErrorRecord(message, message, "OperationStopped", message), script=True)
+        raise Flow(node.kind, value)

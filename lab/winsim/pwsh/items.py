@@ -41,7 +41,9 @@ def _registry(call: Invocation) -> Any:
 def _paths(call: Invocation) -> list[str]:
     given = call.get("LiteralPath") if "LiteralPath" in call.arguments else call.get("Path")
     if given is None and call.input is not None:
-        given = [item.properties.get("PSPath", text_of(item)) if isinstance(item, PSObject) else item for item in call.input]
+        given = [
+            item.properties.get("PSPath", text_of(item)) if isinstance(item, PSObject) else item for item in call.input
+        ]
     found: list[str] = []
     for path in listed(given):
         text = text_of(path)
@@ -91,7 +93,11 @@ def _item(call: Invocation, path: str) -> PSObject | None:
     if text_of(path).lower().startswith("env:"):
         name = path[4:].lstrip("\\/")
         value = call.interpreter.environment.get(name)
-        return None if value is None else PSObject("DictionaryEntry", {"Name": name, "Key": name, "Value": value}, text=value)
+        return (
+            None
+            if value is None
+            else PSObject("DictionaryEntry", {"Name": name, "Key": name, "Value": value}, text=value)
+        )
     full = file_path(call.interpreter, path)
     return file_item(call, full) if call.interpreter.machine.files.exists(full) else None
 
@@ -134,7 +140,11 @@ def _folder(call: Invocation, path: str) -> None:
     if not files.is_dir(path):
         call.emit(file_item(call, path))
         return
-    walked = files.walk(path) if call.flag("Recurse") else [(ntpath.join(path, node.name), node) for node in files.listdir(path)]
+    walked = (
+        files.walk(path)
+        if call.flag("Recurse")
+        else [(ntpath.join(path, node.name), node) for node in files.listdir(path)]
+    )
     masks = [wildcard(text_of(mask)) for mask in (*listed(call.get("Filter")), *listed(call.get("Include")))]
     for full, node in walked:
         if masks and not any(mask.match(node.name) for mask in masks):

@@ -102,7 +102,7 @@ def _bits(operator: str, left: int, right: int) -> int:
 
 def _like(left: Any, right: Any, case: bool) -> bool:
     pattern = wildcard(text_of(right))
-    return (re.compile(pattern.pattern, re.S) if case else pattern).match(text_of(left)) is not None
+    return (re.compile(pattern.pattern, re.DOTALL) if case else pattern).match(text_of(left)) is not None
 
 
 def _matches(left: Any, right: Any, case: bool) -> bool:
@@ -116,7 +116,7 @@ def dotnet_regex(pattern: str, case: bool) -> re.Pattern[str]:
         Terminating: the pattern is not valid.
     """
     try:
-        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern), 0 if case else re.I)
+        return re.compile(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern), 0 if case else re.IGNORECASE)
     except re.error as error:
         raise Terminating(ErrorRecord(f'parsing "{pattern}" - {error}', "RuntimeException")) from error
 
@@ -170,7 +170,11 @@ def _split(interpreter: Any, left: Any, right: Any, case: bool, node: n.Node) ->
 def _replace(interpreter: Any, left: Any, right: Any, case: bool, node: n.Node) -> Any:
     pattern, *more = listed(right)
     text = text_of(more[0]) if more else ""
-    replacement = re.sub(r"\$(?:\{(\w+)\}|(\d+)|\$)", lambda m: rf"\g<{m[1] or m[2]}>" if m[1] or m[2] else "$", text.replace("\\", "\\\\"))
+    replacement = re.sub(
+        r"\$(?:\{(\w+)\}|(\d+)|\$)",
+        lambda m: rf"\g<{m[1] or m[2]}>" if m[1] or m[2] else "$",
+        text.replace("\\", "\\\\"),
+    )
     regex = dotnet_regex(text_of(pattern), case)
     if isinstance(left, list):
         return [regex.sub(replacement, text_of(item)) for item in left]

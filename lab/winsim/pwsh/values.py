@@ -99,11 +99,15 @@ class ErrorRecord(PSObject):
 
 
 class Terminating(Exception):
-    """A terminating error travels up until a ``catch``."""
+    """A terminating error travels up until a ``catch``.
 
-    def __init__(self, record: ErrorRecord) -> None:
+    Without a ``catch`` it ends the script if ``script`` is true (``throw``, ErrorAction Stop), else its statement.
+    """
+
+    def __init__(self, record: ErrorRecord, script: bool = False) -> None:
         super().__init__(record.message)
         self.record = record
+        self.script = script
 
 
 class TypeRef:
@@ -244,7 +248,7 @@ def version_key(value: Any) -> tuple[int, ...]:
 def wildcard(pattern: str) -> re.Pattern[str]:
     """Return the regular expression of a ``-like`` pattern."""
     parts = []
-    for token in re.findall(r"`.|\[[^\]]+\]|.", pattern, re.S):
+    for token in re.findall(r"`.|\[[^\]]+\]|.", pattern, re.DOTALL):
         if token == "*":
             parts.append(".*")
         elif token == "?":
@@ -253,7 +257,7 @@ def wildcard(pattern: str) -> re.Pattern[str]:
             parts.append(token)
         else:
             parts.append(re.escape(token.removeprefix("`") if len(token) > 1 else token))
-    return re.compile("".join(parts) + r"\Z", re.I | re.S)
+    return re.compile("".join(parts) + r"\Z", re.IGNORECASE | re.DOTALL)
 
 
 def plain(value: Any, depth: int = 99) -> Any:
