@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .model import describe
+from .model import describe, tasks
 from .model.blank import (
     COMPUTER_NAME,
     CURRENT_VERSION,
@@ -67,6 +67,7 @@ class Machine:
         self.services: dict[str, Service] = {}
         self.firewall: list[FirewallRule] = []
         self.tasks: dict[str, ScheduledTask] = {}
+        self.running_tasks: list[threading.Event] = []
         self.network = Network(self.log, self.clock.work, self.faults)
         self.boots: list[dict[str, Any]] = []
         self.pending_shutdown: dict[str, Any] | None = None
@@ -95,6 +96,7 @@ class Machine:
         describe.connect(machine)
         if snapshot is not None and snapshot.exists():
             machine._restore(json.loads(snapshot.read_text(encoding="utf-8")))
+            tasks.resume(machine)
         else:
             install_windows(machine)
             machine._first_boot()

@@ -22,7 +22,7 @@ MICROSOFT = "CN=Microsoft Windows, O=Microsoft Corporation, L=Redmond, S=Washing
 
 # name, size in bytes; the handler of the same name plays it
 _PROGRAMS = (
-    "certutil.exe", "cmd.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "ipconfig.exe", "msiexec.exe",
+    "certutil.exe", "cmd.exe", "cscript.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "ipconfig.exe", "msiexec.exe",
     "net.exe", "netsh.exe", "ping.exe", "reg.exe", "sc.exe", "schtasks.exe", "shutdown.exe", "systeminfo.exe",
     "takeown.exe", "tar.exe", "tasklist.exe", "taskkill.exe", "timeout.exe", "tzutil.exe", "where.exe", "whoami.exe",
     "wusa.exe", "setx.exe", "more.com", "findstr.exe", "sort.exe", "find.exe", "chcp.com", "robocopy.exe", "xcopy.exe",
@@ -131,6 +131,8 @@ def _folders_and_programs(machine: Machine) -> None:
     for name in _PROGRAMS:
         program(f"{SYSTEM32}\\{name}", name)
     program(f"{SYSTEM32}\\WindowsPowerShell\\v1.0\\powershell.exe", "powershell.exe")
+    program("C:\\Windows\\SysWOW64\\rundll32.exe", "rundll32.exe")
+    files.write_text(f"{SYSTEM32}\\winrm.vbs", "' Windows Remote Management\r\n")
     program("C:\\Windows\\explorer.exe", "explorer.exe")
     program("C:\\Windows\\notepad.exe", "notepad.exe")
     program(f"{SYSTEM32}\\notepad.exe", "notepad.exe")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import software
+from . import firewall, software
 from .blank import MACHINE_ENVIRONMENT, make_profile
 from .system import FirewallRule, Service
 
@@ -60,7 +60,13 @@ DEFAULTS: dict[str, Any] = {
     "network": {
         "mode": "proxy",
         "direct": [],
-        "proxy": {"address": "127.0.0.1:7890", "running": True, "reaches": ["*"]},
+        "proxy": {
+            "address": "127.0.0.1:7890",
+            "running": True,
+            "reaches": ["*"],
+            "listens": "0.0.0.0",
+            "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe",
+        },
         "rate_mbit": 100,
         "addresses": ["192.168.1.20", "fe80::4d2:1c3f:9a6b:1"],
     },
@@ -144,6 +150,8 @@ def connect(machine: Machine) -> None:
         network.proxies[proxy["address"]] = {
             "running": proxy.get("running", True),
             "reaches": proxy.get("reaches", ["*"]),
+            "listens": proxy.get("listens", "0.0.0.0"),
+            "program": proxy.get("program", ""),
         }
     network.rate = int(wanted["rate_mbit"] * 125_000)
     network.addresses = list(wanted["addresses"])
@@ -177,7 +185,8 @@ def apply(machine: Machine) -> None:
             machine.need_reboot("component servicing")
     for entry in description["services"]:
         machine.services[entry["name"].lower()] = Service(**entry)
-    machine.firewall += [FirewallRule(**entry) for entry in description["firewall"]]
+    for entry in description["firewall"]:
+        firewall.add(machine, FirewallRule(**entry))
     software.install_driver(machine)
     for entry in description["installed"]:
         software.preinstall(machine, dict(entry))

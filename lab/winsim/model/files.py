@@ -10,6 +10,7 @@ import fnmatch
 import hashlib
 import ntpath
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,29 @@ class FileSystem:
         self._now = now
         self._free = {drive.upper(): size for drive, size in free.items()}
         self._blobs = blobs
+        self._in_use: dict[str, int] = {}
         self.drives = {drive: Node(drive + "\\", created=now(), written=now()) for drive in self._free}
+
+    # --- open files --------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def in_use(self, path: str) -> Iterator[None]:
+        """While a program has a file open for writing nobody can rename, move or delete it."""
+        key = self.normalize(path).lower()
+        self._in_use[key] = self._in_use.get(key, 0) + 1
+        try:
+            yield
+        finally:
+            self._in_use[key] -= 1
+            if not self._in_use[key]:
+                del self._in_use[key]
+
+    def _must_be_free(self, path: str) -> None:
+        key = self.normalize(path).lower()
+        if any(item == key or item.startswith(key + "\\") for item in self._in_use):
+            raise PermissionError(
+                32, "The process cannot access the file because it is being used by another process.", path
+            )
 
     # --- paths -------------------------------------------------------------------------------------------------
 
@@ -284,6 +307,7 @@ class FileSystem:
         node = self.get(path, follow=False)
         if node is None:
             raise FileNotFoundError(f"Cannot find path '{path}' because it does not exist.")
+        self._must_be_free(path)
         folder, name = self._folder_of(path)
         del folder.children[name.lower()]
         folder.written = self._now()
@@ -307,7 +331,8 @@ class FileSystem:
         node = self.get(source, follow=False)
         if node is None:
             raise FileNotFoundError(f"Could not find file '{source}'.")
-        if self.is_dir(target):
+        self._must_be_free(source)
+        if self.is_dir(target) and self.get(target) is not node:
             raise FileExistsError("Cannot create a file when that file already exists.")
         folder, name = self._folder_of(target)
         self.remove(source)

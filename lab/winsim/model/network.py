@@ -195,12 +195,14 @@ class Network:
         method: str = "GET",
         agent: str = "",
         redirects: int = 20,
+        pace: bool = True,
     ) -> Response:
         """Ask for a URL and follow redirects (``redirects`` of them at most; 0 gives the redirect itself).
 
         Args:
             proxy: ``http://host:port`` or ``host:port``, None for a direct connection.
             start: first byte wanted (an HTTP range).
+            pace: take the time that the bytes need; False if the caller does that itself, in steps.
 
         Raises:
             NetworkError: no answer.
@@ -229,7 +231,7 @@ class Network:
                 url = urljoin(url, resource.redirect)
                 followed += 1
                 continue
-            return self._answer(resource, url, proxy, start, method, agent, fault, followed)
+            return self._answer(resource, url, proxy, start, method, agent, fault, followed, pace)
 
     def _answer(
         self,
@@ -241,6 +243,7 @@ class Network:
         agent: str,
         fault: dict[str, Any] | None,
         followed: int,
+        pace: bool,
     ) -> Response:
         content, status, broken = (
             resource.content,
@@ -272,7 +275,7 @@ class Network:
         if fault and fault["kind"] in ("break", "timeout") and method != "HEAD":
             delivered = min(delivered, int(fault.get("bytes", 0)))
             broken = "closed" if fault["kind"] == "break" else "timeout"
-        if delivered and not self._work(delivered / max(1, self.rate)):
+        if pace and delivered and not self._work(delivered / max(1, self.rate)):
             delivered, broken = delivered // 2, "closed"
         self._record(method, url, proxy, start, status, delivered, agent, broken)
         return Response(

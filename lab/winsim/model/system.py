@@ -137,6 +137,7 @@ class FirewallRule:
     description: str | None = None
     group: str | None = None
     icmp_type_code: str | None = None
+    id: str = ""  # name of its registry value
 
 
 @dataclass

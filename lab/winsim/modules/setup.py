@@ -126,13 +126,18 @@ def _date_time(call: ModuleCall) -> Facts:
             "second": now.strftime("%S"),
             "time": now.strftime("%H:%M:%S"),
             "tz": zone,
-            "tz_offset": f"{hours:+03d}:00",
+            "tz_offset": _offset(hours),
             "weekday": now.strftime("%A"),
             "weekday_number": now.strftime("%w"),
             "weeknumber": now.strftime("%W"),
             "year": now.strftime("%Y"),
         }
     }
+
+
+def _offset(hours: float) -> str:
+    minutes = round(abs(hours) * 60)
+    return f"{'-' if hours < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def _distribution(call: ModuleCall) -> Facts:
