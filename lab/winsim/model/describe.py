@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import firewall, software
+from . import firewall, software, wsl
 from .blank import MACHINE_ENVIRONMENT, make_profile
 from .system import FirewallRule, Service
 
@@ -157,7 +157,10 @@ def connect(machine: Machine) -> None:
     network.addresses = list(wanted["addresses"])
     entries = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
     for entry in [*entries, *machine.description["catalogue"]]:
-        network.publish(dict(entry))
+        entry = dict(entry)
+        if "wsl_msi" in entry.get("data", {}):
+            entry["data"] = {"msi": wsl.msi_package(entry["data"]["wsl_msi"])}
+        network.publish(entry)
 
 
 def apply(machine: Machine) -> None:
