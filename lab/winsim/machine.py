@@ -76,9 +76,9 @@ class Machine:
         self._timer: threading.Timer | None = None
         self._log_lock = threading.Lock()
         self.events: list[dict[str, Any]] = []
-        from .wsl_backend import MemoryBackend
+        from .wsl_backend import backend_for
 
-        self.wsl_backend: Any = MemoryBackend(self)
+        self.wsl_backend: Any = backend_for(self)
 
     # --- a life on disk ----------------------------------------------------------------------------------------
 

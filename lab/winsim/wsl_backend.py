@@ -1,13 +1,15 @@
 """What plays the Linux distributions behind wsl.exe.
 
 ``wsl.exe`` and the registry are the machine's business; a backend holds what is *inside* a distribution. The one here
-keeps users and files in memory and knows the few commands that roles use; a backend with containers can take its
-place by setting ``machine.wsl_backend``. Anything unknown is a :class:`~winsim.runtime.SimulatorError`.
+keeps users and files in memory and knows the few commands that roles use; another one can take its place
+(:func:`backend_for`), for example the lab's containers. Anything unknown is a :class:`~winsim.runtime.SimulatorError`.
 """
 
 from __future__ import annotations
 
 import base64
+import importlib
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -243,3 +245,9 @@ class MemoryBackend:
             }
             for identity, guest in self.guests.items()
         }
+
+
+def backend_for(machine: Any) -> WslBackend:
+    """The backend that ``WINSIM_WSL_BACKEND`` names (``module:Class``), else one that only remembers."""
+    module, _, name = os.environ.get("WINSIM_WSL_BACKEND", "").partition(":")
+    return getattr(importlib.import_module(module), name)(machine) if name else MemoryBackend(machine)
