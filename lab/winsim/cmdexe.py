@@ -281,6 +281,26 @@ def _ver(process: Process, rest: str) -> int:
     return 0
 
 
+def _rename(process: Process, rest: str) -> int:
+    words = split_command_line("ren " + rest)[1:]
+    if len(words) != 2 or any(char in word for word in words for char in "*?") or "\\" in words[1]:
+        raise SimulatorError(f"cmd.exe: ren {rest.strip()!r} is not modelled")
+    source, files = absolute(process, words[0]), process.machine.files
+    target = ntpath.join(ntpath.dirname(source), words[1])
+    if not files.exists(source):
+        process.write_stderr(b"The system cannot find the file specified.\r\n")
+        return 1
+    if files.exists(target) and source.lower() != target.lower():
+        process.write_stderr(b"A duplicate file name exists, or the file\r\ncannot be found.\r\n")
+        return 1
+    try:
+        files.move(source, target)
+    except PermissionError as error:
+        process.write_stderr(f"{error.strerror}\r\n".encode())
+        return 1
+    return 0
+
+
 _BUILTINS: dict[str, Callable[[Process, str], int]] = {
     "echo": _echo,
     "exit": _exit,
@@ -289,6 +309,8 @@ _BUILTINS: dict[str, Callable[[Process, str], int]] = {
     "chdir": _cd,
     "set": _set,
     "ver": _ver,
+    "ren": _rename,
+    "rename": _rename,
     "rem": lambda process, rest: 0,
 }
 _UNMODELLED = frozenset(
@@ -318,8 +340,6 @@ _UNMODELLED = frozenset(
         "prompt",
         "pushd",
         "rd",
-        "ren",
-        "rename",
         "rmdir",
         "setlocal",
         "shift",
