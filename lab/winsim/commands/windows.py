@@ -184,10 +184,13 @@ def certutil(process: Process) -> int:
 
 @command("ipconfig.exe")
 def ipconfig(process: Process) -> int:
-    """Addresses; other arguments are not known."""
-    if process.argv[1:]:
+    """Addresses, with ``/all`` the name of the host too; other arguments are not known."""
+    if [word.lower() for word in process.argv[1:]] not in ([], ["/all"]):
         raise SimulatorError(f"ipconfig: arguments not known: {process.argv[1:]}")
-    say(process, "\nWindows IP Configuration\n\n\nEthernet adapter Ethernet:\n")
+    say(process, "\nWindows IP Configuration\n")
+    if process.argv[1:]:
+        say(process, f"   Host Name . . . . . . . . . . . . : {process.machine.host_name}")
+    say(process, "\nEthernet adapter Ethernet:\n")
     for address in process.machine.network.addresses:
         say(process, f"   {'IPv4' if '.' in address else 'IPv6'} Address. . . . . . . . . . . : {address}")
     return 0

@@ -155,7 +155,8 @@ def _present(
         }  # fmt: skip
         task = ScheduledTask(path, name, definition)
     changes = _compare(call, task.definition)
-    if changes:
+    # a password can not be compared: it is set again, and the task registered again, every time
+    if changes or (arguments.get("password") is not None and arguments.get("update_password", True)):
         result["changed"] = True
         if not created:
             for section, key, old, new in changes:
