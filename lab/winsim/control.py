@@ -111,8 +111,8 @@ class FaultSwitch:
                     self._arm(fault, command)
             due = self._due.get(command.id)
             now = due is not None and running and due.get("phase") == "running"
-            if now:
-                del self._due[command.id]
+            if now:  # a Receive that is on its way is cut now, one that comes later when it comes
+                self._due[command.id] = {"kind": "cut", "phase": "output", "struck": True}
         if now:
             self._strike(due)
 
@@ -121,6 +121,8 @@ class FaultSwitch:
         self._due[command.id] = fault
 
     def _strike(self, fault: dict[str, Any]) -> None:
+        if fault.get("struck"):
+            return self._host.cut_connections()
         self._host.machine.log("fault_strikes", **{key: fault[key] for key in ("kind", "phase") if key in fault})
         if fault.get("refuse_seconds"):
             self._refuse_until = time.monotonic() + float(fault["refuse_seconds"])

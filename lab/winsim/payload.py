@@ -68,10 +68,16 @@ class Context:
 def run(process: Process, data: bytes | None) -> int:
     """Read a payload (from ``data``, or from stdin) and run it; return the exit code of powershell.exe."""
     lines = _lines(process.stdin.readline) if data is None else iter(data.decode().splitlines())
-    bootstrap = json.loads("\n".join(_until_marker(lines)) or "null")
+    first = "\n".join(_until_marker(lines))
+    if process.cancelled.is_set():
+        return 1  # the client went away before its input was complete
+    bootstrap = json.loads(first or "null")
     if not isinstance(bootstrap, dict) or bootstrap.get("name") != "exec_wrapper":
         raise SimulatorError(f"a payload that does not begin with exec_wrapper: {str(bootstrap)[:80]!r}")
-    manifest = json.loads("\n".join(_until_marker(lines)))
+    second = "\n".join(_until_marker(lines))
+    if process.cancelled.is_set():
+        return 1
+    manifest = json.loads(second)
     context = Context(
         session=process.session,
         environment=process.environment,
