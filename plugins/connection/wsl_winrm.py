@@ -295,12 +295,15 @@ class Connection(ConnectionBase):
     def close(self) -> None:
         """Close the WinRM shell, with what still runs in it."""
         protocol, shell = self._protocol, self._shell_id
-        self._protocol, self._shell_id, self._connected = None, None, False
+        self._forget()
         if protocol and shell:
             try:
                 protocol.close_shell(shell)
             except Exception as error:  # the work is done; Windows drops the shell by itself in time
                 display.vvv(f"WINRM SHELL NOT CLOSED: {to_native(error)}", host=self.get_option("remote_addr"))
+
+    def _forget(self) -> None:
+        self._protocol, self._shell_id, self._connected = None, None, False
 
     @contextlib.contextmanager
     def _failure_means_unreachable(self) -> t.Iterator[None]:
@@ -310,7 +313,7 @@ class Connection(ConnectionBase):
         except AnsibleError:
             raise
         except Exception as error:
-            self._protocol, self._shell_id, self._connected = None, None, False
+            self._forget()
             text = getattr(error, "reason", None) or to_text(error) or type(error).__name__
             if isinstance(error, InvalidCredentialsError):
                 text = f"{text}: Windows account {self.get_option('winrm_user')}"
@@ -378,8 +381,16 @@ class Connection(ConnectionBase):
             output.read_all()
             if refused and output.rc == 0:
                 raise refused
-            self._protocol.cleanup_command(self._shell_id, command)
+            self._clean_up(command)
         return output.rc, b"".join(output.stdout), self._checked_stderr(output, mark.encode())
+
+    def _clean_up(self, command: str) -> None:
+        """Let Windows forget the command. Its result is complete, so a failure costs the connection only."""
+        try:
+            self._protocol.cleanup_command(self._shell_id, command)
+        except Exception as error:
+            display.vvv(f"WINRM COMMAND NOT CLEANED UP: {to_native(error)}", host=self.get_option("remote_addr"))
+            self._forget()
 
     def _send(self, command: str, data: bytes, last: bool) -> Exception | None:
         """Send input. A command that has ended takes none: then the fault is returned, and the output tells more."""
