@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,6 +139,11 @@ def _merge(defaults: dict[str, Any], given: dict[str, Any], where: str) -> dict[
     return out
 
 
+@functools.cache
+def _catalogue() -> list[dict[str, Any]]:
+    return yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+
+
 def connect(machine: Machine) -> None:
     """Set up the network and the catalogue of URLs; done at every start."""
     network, wanted = machine.network, machine.description["network"]
@@ -155,8 +161,7 @@ def connect(machine: Machine) -> None:
         }
     network.rate = int(wanted["rate_mbit"] * 125_000)
     network.addresses = list(wanted["addresses"])
-    entries = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-    for entry in [*entries, *machine.description["catalogue"]]:
+    for entry in [*_catalogue(), *machine.description["catalogue"]]:
         entry = dict(entry)
         if "wsl_msi" in entry.get("data", {}):
             entry["data"] = {"msi": wsl.msi_package(entry["data"]["wsl_msi"])}

@@ -102,6 +102,7 @@ class FileSystem:
         self._free = {drive.upper(): size for drive, size in free.items()}
         self._blobs = blobs
         self._in_use: dict[str, int] = {}
+        self._used: dict[str, int] = {}  # bytes on each drive, as far as counted
         self.drives = {drive: Node(drive + "\\", created=now(), written=now()) for drive in self._free}
 
     # --- open files --------------------------------------------------------------------------------------------
@@ -254,6 +255,9 @@ class FileSystem:
         if growth > max(0, self.free(path)):
             raise OSError(28, "There is not enough space on the disk.")
         now = self._now()
+        drive = self.normalize(path)[:2]
+        if drive in self._used:
+            self._used[drive] += growth
         if existing is not None:
             existing.content, existing.written, existing.accessed = content, now, now
             return existing
@@ -308,6 +312,7 @@ class FileSystem:
         if node is None:
             raise FileNotFoundError(f"Cannot find path '{path}' because it does not exist.")
         self._must_be_free(path)
+        self._used.clear()
         folder, name = self._folder_of(path)
         del folder.children[name.lower()]
         folder.written = self._now()
@@ -336,6 +341,7 @@ class FileSystem:
             raise FileExistsError("Cannot create a file when that file already exists.")
         folder, name = self._folder_of(target)
         self.remove(source)
+        self._used.clear()
         node.name = name
         folder.children[name.lower()] = node
 
@@ -378,7 +384,12 @@ class FileSystem:
     def free(self, path: str) -> int:
         """Bytes left on the drive of a path."""
         drive = self.normalize(path)[:2]
-        return self._free.get(drive, 0) - _total(self.drives[drive]) if drive in self.drives else 0
+        return self._free.get(drive, 0) - self._count(drive) if drive in self.drives else 0
+
+    def _count(self, drive: str) -> int:
+        if drive not in self._used:
+            self._used[drive] = _total(self.drives[drive])
+        return self._used[drive]
 
     def set_free(self, drive: str, free: int) -> None:
         """Make exactly ``free`` bytes be left on a drive now."""
@@ -428,6 +439,7 @@ class FileSystem:
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of :meth:`dump`."""
         self._free = data["free"]
+        self._used.clear()
         self.drives = {name: self._load(tree) for name, tree in data["drives"].items()}
 
     def _load(self, data: dict[str, Any]) -> Node:
