@@ -255,21 +255,13 @@ class FileSystem:
         if growth > max(0, self.free(path)):
             raise OSError(28, "There is not enough space on the disk.")
         now = self._now()
-        drive = self.normalize(path)[:2]
-        if drive in self._used:
-            self._used[drive] += growth
         if existing is not None:
+            self._grow(path, growth)
             existing.content, existing.written, existing.accessed = content, now, now
             return existing
         folder, name = self._folder_of(path)
-        node = Node(
-            name,
-            content,
-            attributes={"Archive"},
-            created=now,
-            accessed=now,
-            written=now,
-        )
+        self._grow(path, growth)
+        node = Node(name, content, attributes={"Archive"}, created=now, accessed=now, written=now)
         node.owner = owner or node.owner
         folder.children[name.lower()] = node
         folder.written = now
@@ -385,6 +377,11 @@ class FileSystem:
         """Bytes left on the drive of a path."""
         drive = self.normalize(path)[:2]
         return self._free.get(drive, 0) - self._count(drive) if drive in self.drives else 0
+
+    def _grow(self, path: str, size: int) -> None:
+        drive = self.normalize(path)[:2]
+        if drive in self._used:
+            self._used[drive] += size
 
     def _count(self, drive: str) -> int:
         if drive not in self._used:
