@@ -55,7 +55,15 @@ def up(name: str, machine: str = DEFAULT_MACHINE, *options: str) -> None:
     description = Path(machine) if machine.endswith(".yml") else MACHINES / f"{machine}.yml"
     ports = ("--http", "0", "--https", "0")
     result = winsim(
-        "serve", "--machine", str(description), "--state", str(state), *ports, "--background", *options, WINSIM_PASSWORD=password
+        "serve",
+        "--machine",
+        str(description),
+        "--state",
+        str(state),
+        *ports,
+        "--background",
+        *options,
+        WINSIM_PASSWORD=password,
     )
     if result.returncode:
         raise SystemExit(f"lab: the simulated PC {name} does not start: {result.stdout}{result.stderr}")

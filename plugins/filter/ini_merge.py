@@ -10,8 +10,8 @@ DOCUMENTATION = """
 name: ini_merge
 short_description: Change single keys of an INI text
 description:
-  - Returns the text with the given keys set. A value of null takes the key away, and its section with it when nothing is left in it.
-  - Everything else stays as it is. Names of sections and keys compare without case, as in C(.wslconfig) and C(wsl.conf).
+  - Returns the text with the given keys set. A value of null takes the key away, and its section when nothing is left.
+  - Everything else stays as it is. Names compare without case, as in C(.wslconfig) and C(wsl.conf).
 positional: settings
 options:
   _input: {description: The INI text., type: str, required: true}
@@ -57,7 +57,9 @@ def ini_values(text: str, settings: Mapping[str, Mapping[str, Any]]) -> dict[str
         for line in lines:
             if match := _KEY.match(line):
                 found[_name(header), match.group(1).lower()] = match.group(2)
-    return {section: {key: found.get((section.lower(), key.lower())) for key in keys} for section, keys in settings.items()}
+    return {
+        section: {key: found.get((section.lower(), key.lower())) for key in keys} for section, keys in settings.items()
+    }
 
 
 def ini_merge(text: str, settings: Mapping[str, Mapping[str, Any]]) -> str:
