@@ -59,13 +59,13 @@ def parse(line: str) -> list[_Pipeline]:
 
     def flush() -> None:
         text = "".join(current)
-        part = _Part(text.strip())
+        part = _Part(text.lstrip())  # blanks at the end count: "echo a & b" prints one
         for operator, start in reversed(redirects):
             target = text[start:].strip()
             text = text[:start]
             _redirect(part, operator, target)
-        part.text = text.strip()
-        if not part.text:
+        part.text = text.lstrip()
+        if not part.text.strip():
             raise SimulatorError(f"cmd.exe: a command is missing in {line!r}")
         pipelines[-1].parts.append(part)
         current.clear()
@@ -201,7 +201,7 @@ def _run_simple(process: Process, text: str) -> int:
         return _BUILTINS[name](process, text[len(name) :])
     if name in _UNMODELLED and (len(text) == len(name) or text[len(name)] in " \t"):
         raise SimulatorError(f"cmd.exe: the built-in command {name!r} is not modelled: {text!r}")
-    process.command_line = text
+    process.command_line = text = text.rstrip()
     process.argv = split_command_line(text)
     try:
         return run_process(process)

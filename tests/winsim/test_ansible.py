@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PASSWORD
+from simulator_process import PASSWORD
 
 PING = {"name": "ping", "ansible.windows.win_ping": {}}
 
@@ -168,8 +168,7 @@ def test_check_mode_and_diff_reach_the_module(simulator, play) -> None:
         ),
         (
             {"ansible.windows.win_environment": {"name": "a", "value": "b", "level": "user", "colour": "red"}},
-            "Unsupported parameters for (ansible.windows.win_environment) module: colour. "
-            "Supported parameters include: ",
+            "Unsupported parameters for (ansible.windows.win_environment) module: colour. Supported parameters include: ",
         ),
         ({"ansible.windows.win_stat": {}}, "missing required arguments: path"),
         (

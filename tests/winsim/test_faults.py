@@ -6,7 +6,7 @@ import time
 
 import pytest
 import requests
-from conftest import Simulator
+from simulator_process import Simulator
 from winsim.control import ControlError
 
 MARKER = "C:\\Users\\student\\marker.txt"

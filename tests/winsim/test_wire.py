@@ -9,7 +9,7 @@ import time
 
 import pytest
 import winrm
-from conftest import PASSWORD, Simulator
+from simulator_process import PASSWORD, Simulator
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WSManFaultError
 
 

@@ -31,7 +31,7 @@ from winsim.runtime import Process, SimulatorError
 
 Emit = Callable[[Any], None]
 __all__ = ["Interpreter", "Parameter", "ScriptResult", "run_script"]
-MAX_STEPS = 1_000_000
+MAX_STEPS = 200_000
 
 
 @dataclass
