@@ -122,6 +122,7 @@ def install(
         DisplayVersion=label,
         Publisher="NVIDIA Corporation",
         InstallLocation=where,
+        UninstallString=f"{_UNINSTALL} CUDAToolkit_{label}",
     )
     machine.registry.set(
         "HKLM\\SOFTWARE\\NVIDIA Corporation\\GPU Computing Toolkit\\CUDA\\v" + label, "InstallDir", where
