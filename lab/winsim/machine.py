@@ -98,9 +98,11 @@ class Machine:
             machine._restore(json.loads(snapshot.read_text(encoding="utf-8")))
             tasks.resume(machine)
         else:
+            machine.state_dir, folder = None, machine.state_dir  # what was there before is no event
             install_windows(machine)
             machine._first_boot()
             describe.apply(machine)
+            machine.state_dir = folder
             machine.save()
         return machine
 

@@ -172,7 +172,8 @@ class MemoryBackend:
 
     def run(self, process: LinuxProcess) -> int:
         """Run one of the known commands."""
-        from .model.linux_commands import run
+        from .model import linux_commands  # noqa: F401  (it registers the commands)
+        from .model.linux_shell import run
 
         ended = threading.Event()
         self._running.setdefault(process.distro.id, []).append(ended)

@@ -4,157 +4,27 @@ from __future__ import annotations
 
 import posixpath
 import re
-import shlex
-import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..runtime import SimulatorError
 from . import wsl
-
-if TYPE_CHECKING:
-    from ..machine import Machine
-    from ..wsl_backend import Guest, LinuxProcess
+from .linux_shell import Shell, command, run_argv, script, write
 
 
-class _Shell:
-    """One command with what it needs: the guest, the user, input and output."""
-
-    def __init__(self, machine: Machine, guest: Guest, process: LinuxProcess, ended: threading.Event) -> None:
-        self.machine, self.guest, self.process, self.ended = machine, guest, process, ended
-        self.user = guest.users[process.user]
-        self.cwd = self.user.home if process.cwd in ("~", "") else process.cwd
-
-    def path(self, text: str) -> str:
-        """An absolute path."""
-        if text == "~" or text.startswith("~/"):
-            text = self.user.home + text[1:]
-        return posixpath.normpath(posixpath.join(self.cwd, text))
-
-    def out(self, text: str | bytes) -> None:
-        """Write to standard output."""
-        self.process.write_stdout(text.encode() if isinstance(text, str) else text)
-
-    def err(self, text: str) -> None:
-        """Write to standard error."""
-        self.process.write_stderr(text.encode())
-
-    def need_root(self, name: str) -> bool:
-        """False, with a message, for anyone but root."""
-        if self.user.uid == 0:
-            return True
-        self.err(f"{name}: Permission denied.\n")
-        return False
-
-
-Command = Callable[[_Shell, list[str]], int]
-_COMMANDS: dict[str, Command] = {}
-
-
-def _command(*names: str) -> Callable[[Command], Command]:
-    def add(handler: Command) -> Command:
-        for name in names:
-            _COMMANDS[name] = handler
-        return handler
-
-    return add
-
-
-def run(machine: Machine, guest: Guest, process: LinuxProcess, ended: threading.Event) -> int:
-    """Run a process of a guest.
-
-    Raises:
-        SimulatorError: the command is not known.
-    """
-    shell = _Shell(machine, guest, process, ended)
-    if process.shell is not None:
-        return _script(shell, process.shell)
-    if not process.argv:
-        return 0  # an interactive shell whose input is at its end
-    return _run(shell, process.argv)
-
-
-def _run(shell: _Shell, argv: list[str]) -> int:
-    name = posixpath.basename(argv[0])
-    handler = _COMMANDS.get(name)
-    if handler is None:
-        raise SimulatorError(f"Linux command not known: {name}")
-    return handler(shell, argv[1:])
-
-
-def _script(shell: _Shell, text: str) -> int:
-    """Simple commands joined by ``&&``, ``||``, ``;`` and lines, with ``>`` and ``>>``; nothing else."""
-    if re.search(r"[`|<(){}]|\$[({]", re.sub(r"'[^']*'|\|\|", "", text)):
-        raise SimulatorError(f"shell text not understood: {text[:200]}")
-    lexer = shlex.shlex(text.replace("\n", ";"), posix=True, punctuation_chars=";&|>")
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    rc, join, words = 0, ";", []
-
-    def finish() -> None:
-        nonlocal rc, words
-        wanted = join == ";" or (join == "&&" and rc == 0) or (join == "||" and rc != 0)
-        if words and wanted:
-            rc = _redirected(shell, words)
-        words = []
-
-    for token in lexer:
-        if token in ("&&", "||") or set(token) == {";"}:
-            finish()
-            join = token if token in ("&&", "||") else ";"
-        elif token in ("&", "|"):
-            raise SimulatorError(f"shell text not understood: {text[:200]}")
-        else:
-            words.append(token)
-    finish()
-    return rc
-
-
-def _redirected(shell: _Shell, words: list[str]) -> int:
-    target = next((index for index, word in enumerate(words) if word in (">", ">>")), None)
-    if words[0] == "set" and all(word.startswith(("-", "+")) for word in words[1:]):
-        return 0
-    if target is None:
-        return _run(shell, words)
-    path = shell.path(words[target + 1])
-    collected: list[bytes] = []
-    write, shell.process.write_stdout = shell.process.write_stdout, collected.append
-    try:
-        rc = _run(shell, words[:target])
-    finally:
-        shell.process.write_stdout = write
-    before = shell.guest.files.get(path, b"") if words[target] == ">>" else b""
-    return _write(shell, path, before + b"".join(collected)) or rc
-
-
-def _write(shell: _Shell, path: str, data: bytes) -> int:
-    if path == "/dev/null":
-        return 0
-    if posixpath.dirname(path) not in shell.guest.folders:
-        shell.err(f"{path}: No such file or directory\n")
-        return 1
-    if shell.user.uid and not path.startswith((shell.user.home + "/", "/tmp/")):
-        shell.err(f"{path}: Permission denied\n")
-        return 1
-    shell.guest.files[path] = data
-    shell.guest.owners.setdefault(path, shell.user.name)
-    return 0
-
-
-@_command("sh", "bash", "dash")
-def _sh(shell: _Shell, args: list[str]) -> int:
+@command("sh", "bash", "dash")
+def _sh(shell: Shell, args: list[str]) -> int:
     while args and args[0] in ("-l", "-e", "--login", "-s"):
         if args[0] == "-s":
-            return _script(shell, shell.process.stdin.read(-1).decode())
+            return script(shell, shell.process.stdin.read(-1).decode())
         args = args[1:]
     if args and re.fullmatch(r"-[lex]*c", args[0]) and len(args) == 2:
-        return _script(shell, args[1])
+        return script(shell, args[1])
     raise SimulatorError(f"sh: arguments not known: {args}")
 
 
-@_command("id")
-def _id(shell: _Shell, args: list[str]) -> int:
+@command("id")
+def _id(shell: Shell, args: list[str]) -> int:
     flags = "".join(arg.lstrip("-") for arg in args if arg.startswith("-"))
     flags = flags.replace("user", "u").replace("group", "g").replace("name", "n")
     names = [arg for arg in args if not arg.startswith("-")]
@@ -176,14 +46,14 @@ def _id(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("whoami")
-def _whoami(shell: _Shell, args: list[str]) -> int:
+@command("whoami")
+def _whoami(shell: Shell, args: list[str]) -> int:
     shell.out(shell.user.name + "\n")
     return 0
 
 
-@_command("getent")
-def _getent(shell: _Shell, args: list[str]) -> int:
+@command("getent")
+def _getent(shell: Shell, args: list[str]) -> int:
     if args[:1] == ["passwd"] and len(args) == 2:
         found = [user for user in shell.guest.users.values() if args[1] in (user.name, str(user.uid))]
         for user in found:
@@ -205,8 +75,8 @@ def _getent(shell: _Shell, args: list[str]) -> int:
     raise SimulatorError(f"getent: arguments not known: {args}")
 
 
-@_command("passwd")
-def _passwd(shell: _Shell, args: list[str]) -> int:
+@command("passwd")
+def _passwd(shell: Shell, args: list[str]) -> int:
     if len(args) != 2 or args[0] not in ("-S", "--status"):
         raise SimulatorError(f"passwd: arguments not known: {args}")
     user = shell.guest.users.get(args[1])
@@ -218,8 +88,8 @@ def _passwd(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("groupadd")
-def _groupadd(shell: _Shell, args: list[str]) -> int:
+@command("groupadd")
+def _groupadd(shell: Shell, args: list[str]) -> int:
     names = [arg for arg in args if not arg.startswith("-")]
     if not shell.need_root("groupadd"):
         return 1
@@ -266,8 +136,8 @@ def _options(args: list[str], valued: str, plain: str, command: str) -> tuple[di
     return options, rest
 
 
-@_command("useradd")
-def _useradd(shell: _Shell, args: list[str]) -> int:
+@command("useradd")
+def _useradd(shell: Shell, args: list[str]) -> int:
     from ..wsl_backend import LinuxUser
 
     options, names = _options(args, "sugGcd", "mUN", "useradd")
@@ -299,8 +169,8 @@ def _useradd(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("usermod")
-def _usermod(shell: _Shell, args: list[str]) -> int:
+@command("usermod")
+def _usermod(shell: Shell, args: list[str]) -> int:
     options, names = _options(args, "sGg", "aL", "usermod")
     user = shell.guest.users.get(names[0])
     if user is None:
@@ -319,8 +189,8 @@ def _usermod(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("chpasswd")
-def _chpasswd(shell: _Shell, args: list[str]) -> int:
+@command("chpasswd")
+def _chpasswd(shell: Shell, args: list[str]) -> int:
     if args not in (["-e"], ["--encrypted"], []):
         raise SimulatorError(f"chpasswd: arguments not known: {args}")
     if not shell.need_root("chpasswd"):
@@ -338,8 +208,8 @@ def _chpasswd(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("cat")
-def _cat(shell: _Shell, args: list[str]) -> int:
+@command("cat")
+def _cat(shell: Shell, args: list[str]) -> int:
     rc = 0
     if not args:
         shell.out(shell.process.stdin.read(-1))
@@ -356,7 +226,7 @@ def _cat(shell: _Shell, args: list[str]) -> int:
     return rc
 
 
-def _generated(shell: _Shell, path: str) -> str | None:
+def _generated(shell: Shell, path: str) -> str | None:
     users = shell.guest.users.values()
     if path == "/etc/passwd":
         return "".join(f"{user.name}:x:{user.uid}:{user.gid}::{user.home}:{user.shell}\n" for user in users)
@@ -369,20 +239,20 @@ def _generated(shell: _Shell, path: str) -> str | None:
     return None
 
 
-@_command("tee")
-def _tee(shell: _Shell, args: list[str]) -> int:
+@command("tee")
+def _tee(shell: Shell, args: list[str]) -> int:
     append = bool({"-a", "--append"} & set(args))
     data, rc = shell.process.stdin.read(-1), 0
     for arg in args:
         if not arg.startswith("-"):
             path = shell.path(arg)
-            rc = _write(shell, path, (shell.guest.files.get(path, b"") if append else b"") + data) or rc
+            rc = write(shell, path, (shell.guest.files.get(path, b"") if append else b"") + data) or rc
     shell.out(data)
     return rc
 
 
-@_command("test", "[")
-def _test(shell: _Shell, args: list[str]) -> int:
+@command("test", "[")
+def _test(shell: Shell, args: list[str]) -> int:
     args = [arg for arg in args if arg != "]"]
     if args[:1] == ["!"]:
         return 1 - _test(shell, args[1:])
@@ -396,15 +266,15 @@ def _test(shell: _Shell, args: list[str]) -> int:
     raise SimulatorError(f"test: arguments not known: {args}")
 
 
-@_command("echo")
-def _echo(shell: _Shell, args: list[str]) -> int:
+@command("echo")
+def _echo(shell: Shell, args: list[str]) -> int:
     newline = args[:1] != ["-n"]
     shell.out(" ".join(args if newline else args[1:]) + ("\n" if newline else ""))
     return 0
 
 
-@_command("printf")
-def _printf(shell: _Shell, args: list[str]) -> int:
+@command("printf")
+def _printf(shell: Shell, args: list[str]) -> int:
     text = args[0].replace("\\n", "\n").replace("\\t", "\t")
     for value in args[1:]:
         text = text.replace("%s", value, 1)
@@ -414,8 +284,8 @@ def _printf(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("mkdir")
-def _mkdir(shell: _Shell, args: list[str]) -> int:
+@command("mkdir")
+def _mkdir(shell: Shell, args: list[str]) -> int:
     for arg in [arg for arg in args if not arg.startswith("-") and not arg.isdigit()]:
         path = shell.path(arg)
         while path not in shell.guest.folders:
@@ -424,8 +294,8 @@ def _mkdir(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("rm")
-def _rm(shell: _Shell, args: list[str]) -> int:
+@command("rm")
+def _rm(shell: Shell, args: list[str]) -> int:
     for arg in [arg for arg in args if not arg.startswith("-")]:
         path = shell.path(arg)
         doomed = [known for known in shell.guest.files if known == path or known.startswith(path + "/")]
@@ -438,8 +308,8 @@ def _rm(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("chmod", "chown")
-def _attributes(shell: _Shell, args: list[str]) -> int:
+@command("chmod", "chown")
+def _attributes(shell: Shell, args: list[str]) -> int:
     plain = [arg for arg in args if not arg.startswith("-")]
     for arg in plain[1:]:
         path = shell.path(arg)
@@ -451,8 +321,8 @@ def _attributes(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("sleep")
-def _sleep(shell: _Shell, args: list[str]) -> int:
+@command("sleep")
+def _sleep(shell: Shell, args: list[str]) -> int:
     limit = None if args == ["infinity"] else time.monotonic() + float(args[0]) * shell.machine.clock.scale
     if limit is not None:
         shell.machine.clock.advance(float(args[0]))
@@ -463,32 +333,32 @@ def _sleep(shell: _Shell, args: list[str]) -> int:
     return 143
 
 
-@_command("true", ":", "sync")
-def _true(shell: _Shell, args: list[str]) -> int:
+@command("true", ":", "sync")
+def _true(shell: Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("false")
-def _false(shell: _Shell, args: list[str]) -> int:
+@command("false")
+def _false(shell: Shell, args: list[str]) -> int:
     return 1
 
 
-@_command("uname")
-def _uname(shell: _Shell, args: list[str]) -> int:
+@command("uname")
+def _uname(shell: Shell, args: list[str]) -> int:
     release = wsl.KERNEL.rpartition("-")[0] + "-microsoft-standard-WSL2"
     values = {"-r": release, "-m": "x86_64", "-s": "Linux", "": "Linux", "-n": shell.machine.host_name}
     shell.out(values.get("".join(args), f"Linux {shell.machine.host_name} {release} x86_64 GNU/Linux") + "\n")
     return 0
 
 
-@_command("hostname")
-def _hostname(shell: _Shell, args: list[str]) -> int:
+@command("hostname")
+def _hostname(shell: Shell, args: list[str]) -> int:
     shell.out(shell.machine.host_name + "\n")
     return 0
 
 
-@_command("wslinfo")
-def _wslinfo(shell: _Shell, args: list[str]) -> int:
+@command("wslinfo")
+def _wslinfo(shell: Shell, args: list[str]) -> int:
     answers = {
         "--networking-mode": wsl.networking_mode(shell.machine, shell.process.distro.user),
         "--wsl-version": (wsl.package_version(shell.machine) or "").removesuffix(".0"),
@@ -500,8 +370,8 @@ def _wslinfo(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("wslpath")
-def _wslpath(shell: _Shell, args: list[str]) -> int:
+@command("wslpath")
+def _wslpath(shell: Shell, args: list[str]) -> int:
     text = args[-1].replace("\\", "/")
     drive = re.match(r"([A-Za-z]):/?(.*)", text)
     if drive is None or any(arg.startswith("-") and arg not in ("-u", "-a") for arg in args):
@@ -510,8 +380,8 @@ def _wslpath(shell: _Shell, args: list[str]) -> int:
     return 0
 
 
-@_command("systemctl")
-def _systemctl(shell: _Shell, args: list[str]) -> int:
+@command("systemctl")
+def _systemctl(shell: Shell, args: list[str]) -> int:
     systemd = b"systemd=true" in shell.guest.conf.replace(b" ", b"").lower()
     if args[:1] == ["is-system-running"]:
         shell.out("running\n" if systemd else "offline\n")
@@ -519,8 +389,8 @@ def _systemctl(shell: _Shell, args: list[str]) -> int:
     raise SimulatorError(f"systemctl: arguments not known: {args}")
 
 
-@_command("ps")
-def _ps(shell: _Shell, args: list[str]) -> int:
+@command("ps")
+def _ps(shell: Shell, args: list[str]) -> int:
     systemd = b"systemd=true" in shell.guest.conf.replace(b" ", b"").lower()
     if args == ["-p", "1", "-o", "comm="]:
         shell.out("systemd\n" if systemd else "init\n")
@@ -528,8 +398,8 @@ def _ps(shell: _Shell, args: list[str]) -> int:
     raise SimulatorError(f"ps: arguments not known: {args}")
 
 
-@_command("ip")
-def _ip(shell: _Shell, args: list[str]) -> int:
+@command("ip")
+def _ip(shell: Shell, args: list[str]) -> int:
     if [arg for arg in args if not arg.startswith("-")] in (["route", "show", "default"], ["route"]):
         gateway: Any = shell.machine.registry.get(wsl.HKLM_LXSS, "NatGatewayIpAddress")
         shell.out(f"default via {gateway} dev eth0 proto kernel \n")
@@ -537,11 +407,11 @@ def _ip(shell: _Shell, args: list[str]) -> int:
     raise SimulatorError(f"ip: arguments not known: {args}")
 
 
-@_command("env")
-def _env(shell: _Shell, args: list[str]) -> int:
+@command("env")
+def _env(shell: Shell, args: list[str]) -> int:
     rest = list(args)
     while rest and (rest[0].startswith("-") or re.fullmatch(r"\w+=.*", rest[0])):
         rest.pop(0)
     if not rest:
         raise SimulatorError(f"env: arguments not known: {args}")
-    return _run(shell, rest)
+    return run_argv(shell, rest)
