@@ -257,11 +257,12 @@ class _Checker:
     def aliases(self, options: dict[str, Any], params: dict[str, Any]) -> dict[str, str]:
         """Copy aliases to their options; return alias -> option."""
         found: dict[str, str] = {}
+        given = {key.lower(): key for key in params}
         for option, rules in options.items():
             for alias in rules.get("aliases") or []:
                 found[alias] = option
-                if alias in params:
-                    params[option] = params[alias]
+                if alias.lower() in given:
+                    params[option] = params[given[alias.lower()]]
             for entry in rules.get("deprecated_aliases") or []:
                 if isinstance(entry, dict) and entry.get("name") in params:
                     text = f"Alias '{entry['name']}' is deprecated. See the module docs for more information"

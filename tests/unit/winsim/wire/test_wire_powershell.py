@@ -46,10 +46,10 @@ SUFFIX = (
         ("Join-Path C:\\a b; Split-Path C:\\a\\b -Leaf", ["C:\\a\\b", "b"]),
         ("New-Item -Path C:\\w -ItemType Directory > $null; Set-Content C:\\w\\a.txt 'one', 'two'; Get-Content C:\\w\\a.txt",
          ["one", "two"]),
-        ("New-Item HKLM:\\SOFTWARE\\Lab > $null; Set-ItemProperty HKLM:\\SOFTWARE\\Lab n 5 -Type DWord;"
-         "(Get-ItemProperty HKLM:\\SOFTWARE\\Lab).n; Test-Path HKLM:\\SOFTWARE\\Nope", ["5", "False"]),
-        ("[Microsoft.Win32.Registry]::LocalMachine.OpenSubKey(\n  'SOFTWARE\\Microsoft', $true\n).GetValue(\n"
-         "  'nope', $null, 'DoNotExpandEnvironmentNames'\n) -eq 'x'", ["False"]),
+        (("New-Item HKLM:\\SOFTWARE\\Lab > $null; Set-ItemProperty HKLM:\\SOFTWARE\\Lab n 5 -Type DWord;"
+         "(Get-ItemProperty HKLM:\\SOFTWARE\\Lab).n; Test-Path HKLM:\\SOFTWARE\\Nope"), ["5", "False"]),
+        (("[Microsoft.Win32.Registry]::LocalMachine.OpenSubKey(\n  'SOFTWARE\\Microsoft', $true\n).GetValue(\n"
+         "  'nope', $null, 'DoNotExpandEnvironmentNames'\n) -eq 'x'"), ["False"]),
         ("(Get-CimInstance -ClassName Win32_OperatingSystem -Property Caption).Caption.Contains('Server')", ["False"]),
         ("(Get-WindowsOptionalFeature -Online -FeatureName VirtualMachinePlatform).State", ["Disabled"]),
         ("& { param($a) \"<$a>\" } 7", ["<7>"]),
