@@ -209,14 +209,14 @@ class MemoryBackend:
     def dump(self) -> dict[str, Any]:
         """State for the snapshot."""
         out = {}
-        for identity, guest in self.guests.items():
+        for identity, guest in list(self.guests.items()):
             out[identity] = {
-                "users": [user.__dict__ for user in guest.users.values()],
-                "groups": guest.groups,
-                "files": {path: base64.b64encode(data).decode() for path, data in guest.files.items()},
+                "users": [dict(user.__dict__) for user in list(guest.users.values())],
+                "groups": dict(guest.groups),
+                "files": {path: base64.b64encode(data).decode() for path, data in list(guest.files.items())},
                 "folders": sorted(guest.folders),
-                "modes": guest.modes,
-                "owners": guest.owners,
+                "modes": dict(guest.modes),
+                "owners": dict(guest.owners),
                 "conf": base64.b64encode(guest.conf).decode(),
                 "release": guest.release,
             }
@@ -242,7 +242,7 @@ class MemoryBackend:
                     user.name: {"uid": user.uid, "groups": user.groups, "password_set": user.hash not in ("!", "*")}
                     for user in guest.users.values()
                 },
-                "files": {path: data.decode("utf-8", "replace") for path, data in guest.files.items()},
+                "files": {path: data.decode("utf-8", "replace") for path, data in list(guest.files.items())},
             }
             for identity, guest in self.guests.items()
         }

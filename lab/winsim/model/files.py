@@ -412,7 +412,7 @@ class FileSystem:
         if node.target:
             out["target"], out["link"] = node.target, node.link
         if node.content is None:
-            out["children"] = [self._dump(child) for child in node.children.values()]
+            out["children"] = [self._dump(child) for child in list(node.children.values())]
             return out
         content = {key: value for key, value in node.content.__dict__.items() if key != "blob" and value}
         content["complete"] = node.content.complete
@@ -467,4 +467,4 @@ class FileSystem:
 def _total(node: Node) -> int:
     if node.content is not None:
         return node.content.size
-    return sum(_total(child) for child in node.children.values() if not child.target)
+    return sum(_total(child) for child in list(node.children.values()) if not child.target)

@@ -73,10 +73,10 @@ class Key:
                     value.type,
                     value.data.hex() if isinstance(value.data, bytes) else value.data,
                 ]
-                for value in self.values.values()
+                for value in list(self.values.values())
             ]
         if self.keys:
-            out["keys"] = [key.dump() for key in self.keys.values()]
+            out["keys"] = [key.dump() for key in list(self.keys.values())]
         if self.volatile:
             out["volatile"] = True
         return out
