@@ -120,7 +120,7 @@ class Machine:
         if self.state_dir is None:
             return
         with self.lock:
-            data = self._dump()
+            text = json.dumps(self._dump())
         self.state_dir.mkdir(parents=True, exist_ok=True)
         target = self.state_dir / "state.json"
         partial = target.with_suffix(f".{threading.get_ident()}.new")
@@ -129,7 +129,7 @@ class Machine:
             "w",
             encoding="utf-8",
         ) as file:
-            json.dump(data, file)
+            file.write(text)
         partial.replace(target)
 
     def _dump(self) -> dict[str, Any]:
