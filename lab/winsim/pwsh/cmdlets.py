@@ -210,7 +210,7 @@ def write_error(call: Invocation) -> None:
 def _stream(name: str) -> Callable[[Invocation], None]:
     def work(call: Invocation) -> None:
         call.interpreter.streams.setdefault(name, []).append(call.text("Message"))
-        if name == "warning":
+        if name == "warning" and not call.interpreter.collecting:
             call.interpreter.process.write_stdout(f"WARNING: {call.text('Message')}\n".encode())
 
     return work

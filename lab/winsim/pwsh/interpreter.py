@@ -72,6 +72,7 @@ def run_script(
         interpreter.scopes[0][name] = value if isinstance(value, PSObject) else from_python(value)
     result = ScriptResult(records=interpreter.records, streams=interpreter.streams)
     emit = result.output.append if collect else interpreter.show
+    interpreter.collecting = collect
     try:
         interpreter.bind(
             block, [from_python(item) for item in arguments], dict(parameters or {}), interpreter.scopes[0]
@@ -108,6 +109,7 @@ class Interpreter(CallMixin, ExpressionMixin):
         self.stderr: list[str] = []
         self.streams: dict[str, list[str]] = {}
         self.strict = False
+        self.collecting = False  # warnings go to the result only, not to stdout
         self._merge: list[Emit | None] = [None]
         self._steps = itertools.count()
         self._guards = 0  # try blocks that are open

@@ -67,7 +67,14 @@ def check(**arguments: Any) -> argspec.Checked:
 
 def test_arguments_are_typed_and_completed() -> None:
     args = check(
-        LABEL="n", count="5", active="yes", folder="%TEMP%\\x", items="1, 2", kinds="A", nested={"inner": "3"}
+        LABEL="n",
+        count="5",
+        active="yes",
+        folder="%TEMP%\\x",
+        items="1, 2",
+        kinds="A",
+        text={"k": 1},
+        nested={"inner": "3"},
     ).args
     assert args == {
         "name": "n",
@@ -79,7 +86,7 @@ def test_arguments_are_typed_and_completed() -> None:
         "folder": "C:\\T\\x",
         "items": [1, 2],
         "kinds": ["A"],
-        "text": None,
+        "text": '{"k":1}',
         "secret": None,
         "old": None,
         "nested": {"inner": 3, "other": "x"},
@@ -94,8 +101,10 @@ def test_arguments_are_typed_and_completed() -> None:
         ({}, "missing required arguments: name"),
         (
             {"name": "n", "colour": "red"},
-            "Unsupported parameters for (a.b.c) module: colour. Supported parameters include: name, level, count, size, "
-            "active, folder, items, kinds, text, secret, old, nested, parts, computed, title, label",
+            (
+                "Unsupported parameters for (a.b.c) module: colour. Supported parameters include: name, level, count, size, "
+                "active, folder, items, kinds, text, secret, old, nested, parts, computed, title, label"
+            ),
         ),
         ({"name": "n", "level": "mid"}, "value of level must be one of: low, high. Got no match for: mid"),
         ({"name": "n", "kinds": ["a", "c"]}, "value of kinds must be one or more of: a, b. Got no match for: c"),
@@ -106,18 +115,24 @@ def test_arguments_are_typed_and_completed() -> None:
         ({"name": "n", "size": 1}, "missing parameter(s) required by 'size': folder"),
         (
             {"name": "n", "count": "many"},
-            "argument for count is of type System.String and we were unable to convert to int: Input string was not in a "
-            "correct format.",
+            (
+                "argument for count is of type System.String and we were unable to convert to int: Input string was not in a "
+                "correct format."
+            ),
         ),
         (
             {"name": "n", "active": "maybe"},
-            "argument for active is of type System.String and we were unable to convert to bool: The value 'maybe' is not "
-            "a valid boolean. Valid booleans include: y, yes, on, 1, true, t, 1.0, n, no, off, 0, false, f, 0.0",
+            (
+                "argument for active is of type System.String and we were unable to convert to bool: The value 'maybe' is not "
+                "a valid boolean. Valid booleans include: y, yes, on, 1, true, t, 1.0, n, no, off, 0, false, f, 0.0"
+            ),
         ),
         (
             {"name": "n", "nested": 4},
-            "argument for nested is of type System.Int32 and we were unable to convert to dict: System.Int32 cannot be "
-            "converted to a dict",
+            (
+                "argument for nested is of type System.Int32 and we were unable to convert to dict: System.Int32 cannot be "
+                "converted to a dict"
+            ),
         ),
         ({"name": "n", "nested": {"other": "x"}}, "missing required arguments: inner found in nested"),
         (
@@ -127,8 +142,10 @@ def test_arguments_are_typed_and_completed() -> None:
         ({"name": "n", "parts": [{"key": "k"}, {}]}, "missing required arguments: key found in parts"),
         (
             {"name": "n", "items": [1, "x"]},
-            "argument for list entry items is of type System.String and we were unable to convert to int: Input string "
-            "was not in a correct format.",
+            (
+                "argument for list entry items is of type System.String and we were unable to convert to int: Input string "
+                "was not in a correct format."
+            ),
         ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
+from winsim import runtime
 from winsim.pwsh.host import clixml_errors
 from winsim.runtime import SimulatorError, run_process
 
@@ -161,3 +162,33 @@ def test_unknown_switch_is_refused(process) -> None:
     made.argv = ["powershell.exe", "-Frobnicate", "x"]
     with pytest.raises(SimulatorError, match="switch '-Frobnicate' is not known"):
         run_process(made)
+
+
+def test_win_powershell_returns_streams_and_objects(machine) -> None:
+    session = runtime.Session(machine, "student", environment=machine.environment_for("student"))
+    empty = dict.fromkeys(
+        ["arguments", "chdir", "creates", "executable", "path", "removes", "sensitive_parameters", "remote_src"]
+    )
+    script = (
+        "param($Name, $Items)\nWrite-Warning 'careful'\n@{ name = $Name; count = $Items.Count }\n"
+        "$Ansible.Result = @{ a = 1 }\n$Ansible.Changed = $false\nWrite-Error 'small'\n"
+    )
+    arguments = {
+        **empty,
+        "script": script,
+        "parameters": {"Name": "n", "Items": [1, 2]},
+        "depth": 2,
+        "error_action": "continue",
+    }
+    call = runtime.ModuleCall(session, "ansible.windows.win_powershell", arguments)
+    result = runtime.MODULES[call.name](call)
+    assert result["output"] == [{"name": "n", "count": 2}]
+    assert (result["changed"], result["failed"], result["result"]) == (False, False, {"a": 1})
+    assert (result["warning"], result["error"][0]["exception"]["message"]) == (["careful"], "small")
+    assert result["host_out"] == ""
+    call.args |= {"script": "throw 'boom'", "parameters": None}
+    failed = runtime.MODULES[call.name](call)
+    assert (failed["failed"], failed["error"][0]["exception"]["message"]) == (True, "boom")
+    call.args["executable"] = "pwsh.exe"
+    with pytest.raises(SimulatorError, match="option executable is not modelled"):
+        runtime.MODULES[call.name](call)
