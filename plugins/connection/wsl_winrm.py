@@ -216,6 +216,8 @@ REMEDIES = {
     "belong to the account that installed them: install it as {account}, or set ansible_winrm_user to its owner.",
     "WSL_E_LOCAL_SYSTEM_NOT_SUPPORTED": "wsl.exe refuses LocalSystem. Set ansible_winrm_user to the person who owns "
     "{distribution}.",
+    "ERROR_CANT_ACCESS_FILE": "This wsl.exe does not work in a WinRM session. Set ansible_wsl_exe to the one in "
+    "C:\\Program Files\\WSL.",
     "WSL_E_USER_NOT_FOUND": "{distribution} has no Linux user {user}. Set ansible_user.",
 }
 PROTOCOL_OPTIONS = [
