@@ -45,7 +45,7 @@ def pc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def variables(pc: Simulator) -> dict[str, Any]:
+def variables(pc: Simulator, tmp_path: Path) -> dict[str, Any]:
     """Inventory variables of the distribution."""
     return {
         "ansible_connection": "wsl_winrm",
@@ -59,6 +59,8 @@ def variables(pc: Simulator) -> dict[str, Any]:
         "ansible_user": "root",
         "ansible_password": None,
         "ansible_python_interpreter": sys.executable,
+        "ansible_remote_tmp": f"{tmp_path}/remote",
+        "ansible_async_dir": f"{tmp_path}/async",
     }
 
 
