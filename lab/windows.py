@@ -1,0 +1,118 @@
+"""The lab's simulated Windows PCs: ``python -m lab.windows up|down NAME`` from the repository's root."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".lab" / "winsim"
+MACHINES = ROOT / "lab" / "winsim" / "machines"
+DEFAULT_MACHINE = "windows11-zh-cn"
+
+
+def state_of(name: str) -> Path:
+    """Return the folder with everything about one PC: model, event log, ports, passwords."""
+    return STATE / name
+
+
+def winsim(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m winsim``."""
+    path = os.pathsep.join(filter(None, [str(ROOT / "lab"), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-m", "winsim", *arguments],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _secret(path: Path, text: str) -> str:
+    """Keep a secret in a file that nobody else can read; an earlier one stays."""
+    if not path.exists():
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    return path.read_text(encoding="utf-8")
+
+
+def up(name: str, machine: str = DEFAULT_MACHINE, *options: str) -> None:
+    """Start a PC that does not run yet, from a description's name or path."""
+    state = state_of(name)
+    state.mkdir(parents=True, exist_ok=True)
+    password = _secret(state / "password", secrets.token_urlsafe(18))
+    # Looks like sha512-crypt; nobody logs on with it.
+    _secret(state / "linux-password-hash", f"$6$lab${secrets.token_hex(43)}")
+    if running(name):
+        return
+    description = Path(machine) if machine.endswith(".yml") else MACHINES / f"{machine}.yml"
+    ports = ("--http", "0", "--https", "0")
+    result = winsim(
+        "serve",
+        "--machine",
+        str(description),
+        "--state",
+        str(state),
+        *ports,
+        "--background",
+        *options,
+        WINSIM_PASSWORD=password,
+    )
+    if result.returncode:
+        raise SystemExit(f"lab: the simulated PC {name} does not start: {result.stdout}{result.stderr}")
+
+
+def running(name: str) -> bool:
+    """Tell whether the simulator of a PC runs."""
+    try:
+        os.kill(int((state_of(name) / "winsim.pid").read_text()), 0)
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return False
+    return True
+
+
+def down(name: str) -> None:
+    """Stop a PC and forget it."""
+    if running(name):
+        result = winsim("stop", "--state", str(state_of(name)))
+        if result.returncode:
+            raise SystemExit(f"lab: the simulated PC {name} does not stop: {result.stdout}{result.stderr}")
+    shutil.rmtree(state_of(name), ignore_errors=True)
+
+
+def names() -> list[str]:
+    """Return the PCs that the lab knows."""
+    return sorted(path.name for path in STATE.glob("*") if path.is_dir())
+
+
+def events(name: str) -> list[dict]:
+    """Return the event log of a PC, oldest first."""
+    path = state_of(name) / "events.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def main() -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser(prog="lab.windows", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    start = verbs.add_parser("up", help="start a simulated PC")
+    start.add_argument("name")
+    start.add_argument("--machine", default=DEFAULT_MACHINE, help="name or path of a machine description")
+    start.add_argument("--reboot", default="soft", help="soft, or real:SECONDS")
+    verbs.add_parser("down", help="stop a simulated PC and forget it").add_argument("name")
+    options = parser.parse_args()
+    if options.verb == "up":
+        up(options.name, options.machine, "--reboot", options.reboot)
+    else:
+        down(options.name)
+
+
+if __name__ == "__main__":
+    main()

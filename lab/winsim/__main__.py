@@ -1,0 +1,7 @@
+"""``python -m winsim``."""
+
+import sys
+
+from winsim.cli import main
+
+sys.exit(main())

@@ -1,0 +1,424 @@
+"""Small programs of Windows: shutdown, hostname, whoami, netsh, dism, reg, sc, certutil, ipconfig, tzutil, where …"""
+
+from __future__ import annotations
+
+import ntpath
+import re
+
+from ..model import tasks
+from ..model.blank import WINDOWS_CURRENT
+from ..model.proxy import read_inet, read_winhttp, write_winhttp
+from ..model.texts import win32
+from ..model.timezones import TIMEZONES
+from ..model.users import system_account
+from ..runtime import Process, SimulatorError, command
+from .output import chinese, complain, is_elevated, say
+
+FEATURES = WINDOWS_CURRENT + "\\Component Based Servicing"
+
+
+@command("hostname.exe")
+def hostname(process: Process) -> int:
+    """The name of the computer."""
+    say(process, process.machine.host_name)
+    return 0
+
+
+@command("whoami.exe")
+def whoami(process: Process) -> int:
+    """``HOST\\user`` in lower case, or the SID with ``/user``."""
+    name = process.machine.full_name(process.user).lower()
+    arguments = [word.lower() for word in process.argv[1:]]
+    if not arguments:
+        say(process, name)
+        return 0
+    if arguments[:1] == ["/user"]:
+        rest = arguments[1:]
+        if rest in ([], ["/fo", "csv", "/nh"]):
+            sid = process.machine.sid(process.user)
+            say(process, f'"{name}","{sid}"' if rest else f"{name} {sid}")
+            return 0
+    raise SimulatorError(f"whoami: arguments not known: {arguments}")
+
+
+@command("shutdown.exe")
+def shutdown(process: Process) -> int:
+    """``/r /t N [/c TEXT] [/f] [/d …]`` and ``/a``."""
+    words = list(process.argv[1:])
+    restart = abort = False
+    delay, reason = 30.0, ""
+    while words:
+        word = words.pop(0).lower().replace("-", "/", 1)
+        if word == "/r":
+            restart = True
+        elif word == "/a":
+            abort = True
+        elif word == "/t":
+            delay = float(words.pop(0))
+        elif word in ("/c", "/d"):
+            reason = words.pop(0) if word == "/c" else (words.pop(0) and reason)
+        elif word != "/f":
+            raise SimulatorError(f"shutdown: option not known: {word}")
+    if abort:
+        if process.machine.cancel_shutdown():
+            return 0
+        complain(process, "Unable to abort the system shutdown because no shutdown was in progress.(1116)")
+        return 1116
+    if not restart:
+        raise SimulatorError("shutdown: only /r and /a are known")
+    if not is_elevated(process):
+        complain(process, win32(5, process.machine.language) + "(5)")
+        return 5
+    if not process.machine.schedule_shutdown(delay, restart=True, reason=reason):
+        complain(process, "A system shutdown has already been scheduled.(1190)")
+        return 1190
+    return 0
+
+
+@command("netsh.exe")
+def netsh(process: Process) -> int:
+    """``winhttp show|set|reset|import proxy``."""
+    words = [word for word in process.argv[1:]]
+    machine = process.machine
+    if words[:3] == ["winhttp", "show", "proxy"]:
+        proxy, bypass = read_winhttp(machine)
+        say(
+            process,
+            "\n" + ("当前的 WinHTTP 代理服务器设置:" if chinese(process) else "Current WinHTTP proxy settings:") + "\n",
+        )
+        if proxy is None:
+            say(
+                process,
+                "    直接访问(没有代理服务器)。" if chinese(process) else "    Direct access (no proxy server).",
+            )
+        else:
+            say(process, f"    Proxy Server(s) :  {proxy}\n    Bypass List     :  {bypass or '(none)'}")
+        return 0
+    if not is_elevated(process):
+        complain(process, win32(5, machine.language))
+        return 1
+    if words[:3] == ["winhttp", "set", "proxy"]:
+        named = dict(word.split("=", 1) for word in words[3:] if "=" in word)
+        plain = [word for word in words[3:] if "=" not in word]
+        proxy = named.get("proxy-server") or (plain[0] if plain else None)
+        bypass = named.get("bypass-list") or (plain[1] if len(plain) > 1 else None)
+        write_winhttp(machine, proxy, bypass)
+        return 0
+    if words == ["winhttp", "reset", "proxy"]:
+        write_winhttp(machine, None, None)
+        return 0
+    if words == ["winhttp", "import", "proxy", "source=ie"]:
+        own = read_inet(machine.registry.view(process.user))
+        write_winhttp(machine, own.server if own.enabled else None, own.bypass if own.enabled else None)
+        return 0
+    raise SimulatorError(f"netsh: arguments not known: {words}")
+
+
+@command("dism.exe")
+def dism(process: Process) -> int:
+    """``/online /enable-feature|/disable-feature|/get-featureinfo /featurename:X [/all] [/norestart]``."""
+    words = [word.lower() for word in process.argv[1:]]
+    machine = process.machine
+    name = next((word.partition(":")[2] for word in process.argv[1:] if word.lower().startswith("/featurename:")), None)
+    known = {
+        "/online",
+        "/all",
+        "/norestart",
+        "/quiet",
+        "/english",
+        "/enable-feature",
+        "/disable-feature",
+        "/get-featureinfo",
+    }
+    strange = [word for word in words if word not in known and not word.startswith("/featurename:")]
+    if strange or "/online" not in words or name is None:
+        raise SimulatorError(f"dism: arguments not known: {process.argv[1:]}")
+    if not is_elevated(process):
+        say(process, "Error: 740\n\nElevated permissions are required to run DISM.")
+        return 740
+    feature = machine.features.find(name)
+    if feature is None:
+        say(process, f"Error: 0x800f080c\n\nFeature name {name} is unknown.")
+        return 0x800F080C
+    if "/get-featureinfo" in words:
+        shown = {"EnablePending": "Enable Pending", "DisablePending": "Disable Pending"}.get(
+            feature.state, feature.state
+        )
+        restart = "Required" if feature.restart else "Possible"
+        say(process, f"Feature Name : {feature.name}\nRestart Required : {restart}\nState : {shown}")
+        return 0
+    if "/enable-feature" in words:
+        waits = False
+        for parent in reversed(machine.features.parents(feature)):
+            if parent.state.startswith("Disable") and "/all" not in words:
+                say(process, "Error: 0x800f080b\n\nOne or several parent features are disabled.")
+                return 0x800F080B
+            waits = machine.features.enable(parent.name) or waits
+        waits = machine.features.enable(name) or waits
+    else:
+        waits = machine.features.disable(name)
+    machine.log("features", names=[name], enabled="/enable-feature" in words, restart=waits)
+    if waits:
+        machine.need_reboot("component servicing")
+    say(process, "The operation completed successfully.")
+    if waits and "/norestart" not in words:
+        raise SimulatorError("dism: without /norestart it asks whether to restart")
+    return 3010 if waits else 0
+
+
+@command("certutil.exe")
+def certutil(process: Process) -> int:
+    """``-hashfile FILE [ALGORITHM]``."""
+    words = process.argv[1:]
+    if not words or words[0].lower() not in ("-hashfile", "/hashfile") or len(words) > 3:
+        raise SimulatorError(f"certutil: arguments not known: {words}")
+    node = process.machine.files.get(ntpath.join(process.cwd, words[1]))
+    if node is None or node.content is None:
+        say(process, "CertUtil: -hashfile command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)")
+        return 0x80070002
+    algorithm = (words[2] if len(words) == 3 else "SHA1").upper()
+    say(process, f"{algorithm} hash of {words[1]}:\n{node.content.digest(algorithm.lower())}")
+    say(process, "CertUtil: -hashfile command completed successfully.")
+    return 0
+
+
+@command("ipconfig.exe")
+def ipconfig(process: Process) -> int:
+    """Addresses, with ``/all`` the name of the host too; other arguments are not known."""
+    if [word.lower() for word in process.argv[1:]] not in ([], ["/all"]):
+        raise SimulatorError(f"ipconfig: arguments not known: {process.argv[1:]}")
+    say(process, "\nWindows IP Configuration\n")
+    if process.argv[1:]:
+        say(process, f"   Host Name . . . . . . . . . . . . : {process.machine.host_name}")
+    say(process, "\nEthernet adapter Ethernet:\n")
+    for address in process.machine.network.addresses:
+        say(process, f"   {'IPv4' if '.' in address else 'IPv6'} Address. . . . . . . . . . . : {address}")
+    return 0
+
+
+@command("tzutil.exe")
+def tzutil(process: Process) -> int:
+    """``/g``, ``/s NAME``, ``/l``."""
+    key = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\TimeZoneInformation"
+    words = process.argv[1:]
+    if words == ["/g"]:
+        process.write_stdout(process.machine.registry.get(key, "TimeZoneKeyName", "UTC").encode())
+        return 0
+    if words[:1] == ["/s"] and len(words) == 2:
+        if words[1].removesuffix("_dstoff") not in TIMEZONES:
+            complain(process, "The time zone ID is not valid.")
+            return 1
+        process.machine.registry.set(key, "TimeZoneKeyName", words[1])
+        return 0
+    if words == ["/l"]:
+        for name in TIMEZONES:
+            say(process, f"{name}\n{name}\n")
+        return 0
+    raise SimulatorError(f"tzutil: arguments not known: {words}")
+
+
+@command("where.exe")
+def where(process: Process) -> int:
+    """Where a program is in PATH."""
+    path = process.machine.find_program(process.argv[-1], process.environment, process.cwd)
+    if len(process.argv) != 2:
+        raise SimulatorError(f"where: arguments not known: {process.argv[1:]}")
+    if path is None:
+        complain(process, "INFO: Could not find files for the given pattern(s).")
+        return 1
+    say(process, path)
+    return 0
+
+
+@command("schtasks.exe")
+def schtasks(process: Process) -> int:
+    """``/run``, ``/end``, ``/query``, ``/delete`` with ``/tn NAME``."""
+    words, options = list(process.argv[1:]), {}
+    action = words.pop(0).lower() if words else ""
+    while words:
+        word = words.pop(0).lower()
+        options[word] = words.pop(0) if word in ("/tn", "/fo") else ""
+    if (
+        action not in ("/run", "/end", "/query", "/delete")
+        or "/tn" not in options
+        or set(options) - {"/tn", "/fo", "/f", "/i"}
+    ):
+        raise SimulatorError(f"schtasks: arguments not known: {process.argv[1:]}")
+    folder, name = ntpath.split(options["/tn"])
+    with process.machine.lock:
+        task = tasks.find(process.machine, folder or "\\", name)
+        if task is None:
+            complain(
+                process,
+                "错误: 系统找不到指定的文件。"
+                if chinese(process)
+                else "ERROR: The system cannot find the file specified.",
+            )
+            return 1
+        label = options["/tn"]
+        if action == "/run":
+            tasks.start(process.machine, task, "schtasks")
+            text = f'尝试运行 "{label}"。' if chinese(process) else f'Attempted to run the scheduled task "{label}".'
+            say(process, ("成功: " if chinese(process) else "SUCCESS: ") + text)
+        elif action == "/delete":
+            tasks.remove(process.machine, task)
+            say(process, f'SUCCESS: The scheduled task "{label}" was successfully deleted.')
+        elif action == "/query":
+            say(process, f"{label}  {'Running' if task.running else 'Ready'}")
+        else:
+            raise SimulatorError("schtasks: /end is not known")
+    return 0
+
+
+@command("sc.exe")
+def sc(process: Process) -> int:
+    """``query``, ``start``, ``stop`` of a service."""
+    words = process.argv[1:]
+    if len(words) != 2 or words[0].lower() not in ("query", "start", "stop"):
+        raise SimulatorError(f"sc: arguments not known: {words}")
+    service = process.machine.services.get(words[1].lower())
+    if service is None:
+        say(
+            process, f"[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n\n{win32(1060, process.machine.language)}"
+        )
+        return 1060
+    if words[0].lower() != "query":
+        if not is_elevated(process):
+            return 5
+        service.state = "running" if words[0].lower() == "start" else "stopped"
+    number = {"stopped": 1, "running": 4, "paused": 7}[service.state]
+    say(process, f"\nSERVICE_NAME: {service.name}\n        STATE              : {number}  {service.state.upper()}")
+    return 0
+
+
+@command("reg.exe")
+def reg(process: Process) -> int:
+    """``query``, ``add``, ``delete``, ``load`` and ``unload``."""
+    words = list(process.argv[1:])
+    verb = words.pop(0).lower() if words else ""
+    key = words.pop(0) if words else ""
+    options: dict[str, str] = {}
+    while words:
+        word = words.pop(0)
+        if word.lower() in ("/v", "/t", "/d"):
+            options[word.lower()] = words.pop(0)
+        else:
+            options[word.lower() if word.startswith("/") else "file"] = word
+    view = process.machine.registry.view(process.user)
+    done = "操作成功完成。" if chinese(process) else "The operation completed successfully."
+    if verb in ("load", "unload"):
+        try:
+            if verb == "load":
+                process.machine.registry.load_hive(key, process.machine.files.true_path(options["file"]))
+            else:
+                process.machine.registry.unload_hive(key)
+        except OSError as error:
+            complain(process, f"ERROR: {error}")
+            return 1
+        say(process, done)
+        return 0
+    known = {"query": {"/v", "/ve"}, "add": {"/v", "/t", "/d", "/f", "/ve"}, "delete": {"/v", "/f", "/va", "/ve"}}
+    if verb not in known or set(options) - known[verb]:
+        raise SimulatorError(f"reg: arguments not known: {process.argv[1:]}")
+    name = options.get("/v", "")
+    if verb == "add":
+        kind = options.get("/t", "REG_SZ").upper()
+        data = options.get("/d", "")
+        number = kind in ("REG_DWORD", "REG_QWORD")
+        view.set(
+            key, name, int(data or "0", 0) if number else data, kind
+        ) if "/v" in options or "/ve" in options else view.create(key)
+        say(process, done)
+        return 0
+    if not view.exists(key) or ("/v" in options and view.value(key, name) is None):
+        complain(process, "ERROR: The system was unable to find the specified registry key or value.")
+        return 1
+    if verb == "delete":
+        if "/f" not in options:
+            raise SimulatorError("reg delete: without /f it asks")
+        view.remove(key, name) if "/v" in options else view.delete(key)
+        say(process, done)
+        return 0
+    say(process, f"\n{key}")
+    for value in view.values(key):
+        if "/v" not in options or value.name.lower() == name.lower():
+            text = f"0x{value.data:x}" if isinstance(value.data, int) else value.data
+            say(process, f"    {value.name or '(Default)'}    {value.type}    {text}")
+    return 0
+
+
+@command("setx.exe")
+def setx(process: Process) -> int:
+    """``NAME VALUE [/M]``."""
+    words = process.argv[1:]
+    machine_wide = any(word.lower() == "/m" for word in words)
+    plain = [word for word in words if word.lower() != "/m"]
+    if len(plain) != 2:
+        raise SimulatorError(f"setx: arguments not known: {words}")
+    key = (
+        "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
+        if machine_wide
+        else "HKCU\\Environment"
+    )
+    process.machine.registry.view(process.user).set(key, plain[0], plain[1])
+    say(process, "\nSUCCESS: Specified value was saved.")
+    return 0
+
+
+@command("timeout.exe")
+def timeout(process: Process) -> int:
+    """Without a console it refuses, as in a remote session."""
+    complain(process, "ERROR: Input redirection is not supported, exiting the process immediately.")
+    return 1
+
+
+@command("ping.exe")
+def ping(process: Process) -> int:
+    """Only as a way to wait: ``-n N 127.0.0.1``."""
+    match = re.search(r"-n (\d+)", " ".join(process.argv))
+    if match is None or process.argv[-1] not in ("127.0.0.1", "localhost"):
+        raise SimulatorError(f"ping: arguments not known: {process.argv[1:]}")
+    finished = process.machine.clock.work(float(match[1]), process.cancelled)
+    say(
+        process,
+        f"Ping statistics for 127.0.0.1:\n    Packets: Sent = {match[1]}, Received = {match[1]}, Lost = 0 (0% loss),",
+    )
+    return 0 if finished else 0xC000013A
+
+
+@command("cscript.exe")
+def cscript(process: Process) -> int:
+    """``//Nologo winrm.vbs enumerate wmicimv2/CLASS -format:text`` for two classes."""
+    words = process.argv[1:]
+    text = " ".join(words).lower()
+    match = re.fullmatch(r"//nologo \S*winrm\.vbs enumerate wmicimv2/(\w+) [-/]format:(?:text|pretty)", text)
+    if match is None:
+        raise SimulatorError(f"cscript: arguments not known: {words}")
+    if not is_elevated(process) and system_account(process.user) is None:
+        complain(process, win32(5, process.machine.language))
+        return 5
+    hardware = process.machine.description["hardware"]
+    on = bool(hardware["virtualization"])
+    running = on and process.machine.features.is_on("VirtualMachinePlatform")
+    rows = {
+        "win32_computersystem": {
+            "HypervisorPresent": running, "Manufacturer": hardware["manufacturer"], "Model": hardware["model"],
+            "Name": process.machine.host_name, "NumberOfLogicalProcessors": hardware["threads"],
+            "NumberOfProcessors": 1, "PartOfDomain": False, "TotalPhysicalMemory": int(hardware["memory_gb"]) * 2**30,
+        },
+        "win32_processor": {
+            "Name": hardware["cpu"], "NumberOfCores": hardware["cores"],
+            "NumberOfLogicalProcessors": hardware["threads"],
+            # a running hypervisor hides both from Windows
+            "SecondLevelAddressTranslationExtensions": on and not running,
+            "VirtualizationFirmwareEnabled": on and not running, "VMMonitorModeExtensions": on and not running,
+        },
+    }  # fmt: skip
+    if match[1] not in rows:
+        raise SimulatorError(f"cscript: WMI class not known: {match[1]}")
+    title = {"win32_computersystem": "Win32_ComputerSystem", "win32_processor": "Win32_Processor"}[match[1]]
+    say(process, title)
+    for name, value in rows[match[1]].items():
+        say(process, f"    {name} = {str(value).lower() if isinstance(value, bool) else value}")
+    say(process, "")
+    return 0

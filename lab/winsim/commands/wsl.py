@@ -1,0 +1,260 @@
+"""wsl.exe: the stub in System32 and the program of the WSL package, and its list of distributions."""
+
+from __future__ import annotations
+
+import ntpath
+import re
+
+from ..model import wsl
+from ..model.blank import SYSTEM32
+from ..model.software import program_fault, remove_msi
+from ..model.texts import win32
+from ..model.users import system_account
+from ..runtime import Process, SimulatorError, command
+from .output import ERROR
+from .wsl_base import Wsl, WslError, download, parse
+from .wsl_install import import_distro, install, update
+from .wsl_run import client
+
+
+@command("wsl.exe")
+def wsl_exe(process: Process) -> int:
+    """The stub if it was started from System32, else the program of the package."""
+    run = Wsl(process)
+    stub = ntpath.dirname(process.image).lower() == SYSTEM32.lower()
+    process.machine.log("wsl", arguments=[_shown(word) for word in process.argv[1:]], stub=stub)
+    with process.machine.lock:
+        fault = program_fault(process.machine, "wsl.exe", " ".join(process.argv[1:]))
+    if fault:
+        if fault.get("text"):
+            run.say(fault["text"])
+        return int(fault["rc"]) & ERROR
+    try:
+        if system_account(process.user):
+            raise WslError("system", "Wsl/WSL_E_LOCAL_SYSTEM_NOT_SUPPORTED")
+        if stub:
+            installed = wsl.package_version(process.machine)
+            if installed and process.session.logon == "network":
+                # microsoft/WSL#9231: the alias can not be used from session 0
+                run.say(win32(1920, process.machine.language))
+                run.say(run.text("code", "Wsl/ERROR_CANT_ACCESS_FILE"))
+                return ERROR
+            if not installed:
+                return _stub(run, process.argv[1:])
+        return _package(run, process.argv[1:])
+    except WslError as error:
+        return run.fail(error)
+
+
+def _shown(word: str) -> str:
+    """An argument for the log: password hashes are blotted out, long texts cut."""
+    return "***" if re.search(r"\$(?:[1-7]|2[aby]|y|gy)\$", word) else word[:200]
+
+
+def _stub(run: Wsl, arguments: list[str]) -> int:
+    """Without the package the stub can only install it."""
+    if arguments[:1] == ["--install"]:
+        return install(run, arguments[1:])
+    if arguments[:1] == ["--update"]:
+        return update(run, arguments[1:])
+    raise WslError("not installed", "Wsl/WSL_E_WSL_OPTIONAL_COMPONENT_REQUIRED")
+
+
+def _package(run: Wsl, arguments: list[str]) -> int:
+    if not arguments:
+        return client(run, [], WslError)
+    handler = _HANDLERS.get(arguments[0])
+    if handler is not None:
+        return handler(run, arguments[1:])
+    return client(run, arguments, WslError)
+
+
+# --- the list of distributions ---------------------------------------------------------------------------------
+
+
+def _list(run: Wsl, arguments: list[str]) -> int:
+    options, words = parse(
+        run,
+        arguments,
+        {},
+        {"-v": "verbose", "--verbose": "verbose", "-q": "quiet", "--quiet": "quiet", "--running": "running",
+         "--all": "all", "-o": "online", "--online": "online"},
+    )  # fmt: skip
+    if words:
+        raise WslError("argument", "Wsl/E_INVALIDARG", words[0])
+    if options.get("online"):
+        return _online(run)
+    found = wsl.distros(run.machine, run.user)
+    if options.get("running"):
+        found = [item for item in found if wsl.is_running(run.machine, item)]
+        if not found:
+            raise WslError("no running", None)
+    default = wsl.find(run.machine, run.user, None)
+    found.sort(key=lambda item: item is not default and (default is None or item.id != default.id))
+    if options.get("quiet"):
+        for item in found:
+            run.say(item.name)
+        return 0
+    if not found:
+        raise WslError("no distribution", "Wsl/WSL_E_DEFAULT_DISTRO_NOT_FOUND")
+    is_default = {item.id for item in found if default and item.id == default.id}
+    if options.get("verbose"):
+        width = max(len("NAME"), *[len(item.name) for item in found])
+        run.say(f"  {'NAME':<{width}}    {'STATE':<15} VERSION")
+        for item in found:
+            state = "Running" if wsl.is_running(run.machine, item) else "Stopped"
+            mark = "*" if item.id in is_default else " "
+            run.say(f"{mark} {item.name:<{width}}    {state:<15} {item.version}")
+        return 0
+    chinese = run.machine.language == "zh-CN"
+    run.say("适用于 Linux 的 Windows 子系统分发:" if chinese else "Windows Subsystem for Linux Distributions:")
+    for item in found:
+        run.say(item.name + ((" (默认值)" if chinese else " (Default)") if item.id in is_default else ""))
+    return 0
+
+
+def _online(run: Wsl) -> int:
+    download(run, "https://raw.githubusercontent.com/microsoft/WSL/master/distributions/DistributionInfo.json")
+    run.say("NAME            FRIENDLY NAME")
+    for item in run.machine.network.catalogue.values():
+        info = item.content.data.get("distro", {})
+        if info.get("official"):
+            run.say(f"{info['default_name']:<15} Ubuntu {info['version']} LTS")
+    return 0
+
+
+def _status(run: Wsl, arguments: list[str]) -> int:
+    chinese = run.machine.language == "zh-CN"
+    default = wsl.find(run.machine, run.user, None)
+    if default is not None:
+        run.say(("默认分发: " if chinese else "Default Distribution: ") + default.name)
+    run.say("默认版本: 2" if chinese else "Default Version: 2")
+    if wsl.missing_features(run.machine) or not run.machine.description["hardware"]["virtualization"]:
+        run.say(run.text("virtualization"))
+    return 0
+
+
+def _version(run: Wsl, arguments: list[str]) -> int:
+    version = wsl.package_version(run.machine)
+    rows = [
+        ("WSL version", "WSL 版本", version),
+        ("Kernel version", "内核版本", wsl.KERNEL),
+        ("WSLg version", "WSLg 版本", "1.0.79"),
+        ("MSRDC version", "MSRDC 版本", "1.2.6676"),
+        ("Direct3D version", "Direct3D 版本", "1.611.1-81528511"),
+        ("DXCore version", "DXCore 版本", "10.0.26100.1-240331-1435.ge-release"),
+        ("Windows version", "Windows", f"10.0.{run.machine.build}.{run.machine.description['windows']['ubr']}"),
+    ]
+    for english, chinese, value in rows:
+        run.say(f"{chinese if run.machine.language == 'zh-CN' else english}: {value}")
+    return 0
+
+
+def _shutdown(run: Wsl, arguments: list[str]) -> int:
+    if [word for word in arguments if word != "--force"]:
+        raise WslError("argument", "Wsl/E_INVALIDARG", arguments[0])
+    with run.machine.lock:
+        for user in list(run.machine.users):
+            for item in wsl.distros(run.machine, user):
+                wsl.stop(run.machine, item, "shutdown")
+    return 0
+
+
+def _terminate(run: Wsl, arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        raise WslError("argument", "Wsl/E_INVALIDARG", "--terminate")
+    with run.machine.lock:
+        wsl.stop(run.machine, run.distro(arguments[0]))
+    run.say(run.text("done"))
+    return 0
+
+
+def _unregister(run: Wsl, arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        raise WslError("argument", "Wsl/E_INVALIDARG", "--unregister")
+    with run.machine.lock:
+        distro = run.distro(arguments[0])
+        wsl.stop(run.machine, distro, "unregister")
+        wsl.unregister(run.machine, distro)
+    run.say(run.text("done"))
+    return 0
+
+
+def _set_default(run: Wsl, arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        raise WslError("argument", "Wsl/E_INVALIDARG", "--set-default")
+    distro = run.distro(arguments[0])
+    run.machine.registry.view(run.user).set(wsl.HKCU_LXSS, "DefaultDistribution", distro.id)
+    run.say(run.text("done"))
+    return 0
+
+
+def _set_default_version(run: Wsl, arguments: list[str]) -> int:
+    if arguments not in (["1"], ["2"]):
+        raise WslError("argument", "Wsl/E_INVALIDARG", *(arguments[:1] or ["--set-default-version"]))
+    run.machine.registry.view(run.user).set(wsl.HKCU_LXSS, "DefaultVersion", int(arguments[0]))
+    run.say(run.text("done"))
+    return 0
+
+
+def _manage(run: Wsl, arguments: list[str]) -> int:
+    if len(arguments) < 2:
+        raise WslError("argument", "Wsl/E_INVALIDARG", "--manage")
+    distro, action, values = run.distro(arguments[0]), arguments[1], arguments[2:]
+    if action == "--set-default-user" and len(values) == 1:
+        uid = run.machine.wsl_backend.uid(distro, values[0])
+        if uid is None:
+            raise WslError("no user", "Wsl/Service/WSL_E_USER_NOT_FOUND")
+        wsl.set_default_uid(run.machine, distro, uid)
+    elif action in ("--move", "-m") and len(values) == 1:
+        if wsl.is_running(run.machine, distro):
+            raise SimulatorError("wsl --manage --move: of a running distribution is not known")
+        run.machine.files.mkdir(values[0])
+        run.machine.files.move(distro.disk, ntpath.join(values[0], "ext4.vhdx"))
+        view = run.machine.registry.view(run.user)
+        view.set(f"{wsl.HKCU_LXSS}\\{distro.id}", "BasePath", "\\\\?\\" + values[0])
+    elif action in ("--resize", "-r", "--set-sparse", "-s", "--compact"):
+        raise SimulatorError(f"wsl --manage: {action} is not known here")
+    else:
+        raise WslError("argument", "Wsl/E_INVALIDARG", action)
+    run.say(run.text("done"))
+    return 0
+
+
+def _uninstall(run: Wsl, arguments: list[str]) -> int:
+    code = run.machine.registry.get(wsl.HKLM_LXSS + "\\MSI", "ProductCode")
+    remove_msi(run.machine, code)
+    return 0
+
+
+def _help(run: Wsl, arguments: list[str]) -> int:
+    run.say(
+        "Usage: wsl.exe [Argument] [Options...] [CommandLine]\n\n"
+        "    --install [Distro] [Options...]\n        --from-file <Path>\n        --location <Location>\n"
+        "        --name <Name>\n        --no-distribution\n        --no-launch\n"
+        "    --manage <Distro> <Options...>\n        --set-default-user <Username>\n    --shutdown\n    --status\n"
+        "    --terminate, -t <Distro>\n    --unregister <Distro>\n    --version, -v"
+    )
+    return ERROR
+
+
+_HANDLERS = {
+    "--install": install,
+    "--import": import_distro,
+    "--update": update,
+    "--list": _list,
+    "-l": _list,
+    "--status": _status,
+    "--version": _version,
+    "-v": _version,
+    "--shutdown": _shutdown,
+    "--terminate": _terminate,
+    "-t": _terminate,
+    "--unregister": _unregister,
+    "--set-default": _set_default,
+    "-s": _set_default,
+    "--set-default-version": _set_default_version,
+    "--manage": _manage,
+    "--uninstall": _uninstall,
+    "--help": _help,
+}

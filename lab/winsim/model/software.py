@@ -1,0 +1,281 @@
+"""Software that can be on a machine: what installing it leaves behind, and what can go wrong on the way.
+
+Faults of programs are entries of ``machine.faults["programs"]``: ``program`` (handler name, ``*`` any), and
+``rc`` with ``effect`` (``none``: nothing is installed, ``partial``: half of it, ``full``), ``times`` (how often, else
+for ever), ``match`` (a text that the command line must contain).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..runtime import ModuleFailure, SimulatorError
+from .blank import MACHINE_ENVIRONMENT, SYSTEM32, UNINSTALL, WINDOWS_CURRENT
+from .files import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..machine import Machine
+
+NVIDIA = "CN=NVIDIA Corporation, OU=2-J, O=NVIDIA Corporation, L=Santa Clara, S=California, C=US"
+MICROSOFT_CORPORATION = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
+
+APPX_ALL_USERS = WINDOWS_CURRENT + "\\Appx\\AppxAllUserStore\\Applications"
+BUSY = 1618  # ERROR_INSTALL_ALREADY_RUNNING
+
+
+def program_fault(machine: Machine, program: str, command_line: str = "") -> dict[str, Any] | None:
+    """The first fault that is meant for this run of a program; one with ``times`` is used up."""
+    for fault in list(machine.faults.get("programs", [])):
+        if not fnmatch.fnmatch(program, fault.get("program", "*")) or fault.get("match", "") not in command_line:
+            continue
+        if "times" in fault:
+            fault["times"] -= 1
+            if fault["times"] <= 0:
+                machine.faults["programs"].remove(fault)
+        return fault
+    return None
+
+
+@contextmanager
+def installer(machine: Machine, name: str) -> Iterator[bool]:
+    """Hold the one installer of Windows; gives False if another one holds it."""
+    with machine.lock:
+        free = machine.busy_installer is None
+        if free:
+            machine.busy_installer = name
+    try:
+        yield free
+    finally:
+        if free:
+            with machine.lock:
+                machine.busy_installer = None
+
+
+def register(machine: Machine, key: str, wow: bool = False, **values: Any) -> None:
+    """Write an uninstall key: ``DisplayName``, ``DisplayVersion``, ``Publisher`` and whatever else is given."""
+    root = UNINSTALL.replace("SOFTWARE\\", "SOFTWARE\\WOW6432Node\\", 1) if wow else UNINSTALL
+    for name, data in values.items():
+        machine.registry.set(f"{root}\\{key}", name, data)
+
+
+def unregister(machine: Machine, key: str) -> None:
+    """Remove an uninstall key, 64- or 32-bit."""
+    machine.registry.delete(f"{UNINSTALL}\\{key}")
+    machine.registry.delete(UNINSTALL.replace("SOFTWARE\\", "SOFTWARE\\WOW6432Node\\", 1) + f"\\{key}")
+
+
+def place(
+    machine: Machine, path: str, size: int, program: str | None = None, signer: str | None = None, **data: Any
+) -> None:
+    """Put a file that has a size but no bytes.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    content = Content(size, signer=signer, program=program, data=data, origin=f"placed:{path.lower()}")
+    machine.files.put(path, content, parents=True, owner="NT AUTHORITY\\SYSTEM")
+
+
+def add_to_path(machine: Machine, folder: str, *, first: bool = False) -> None:
+    """Put a folder into the PATH of the machine, once."""
+    value = machine.registry.value(MACHINE_ENVIRONMENT, "Path")
+    parts = [part for part in str(value.data).split(";") if part]
+    if folder.lower().rstrip("\\") in (part.lower().rstrip("\\") for part in parts):
+        return
+    parts = [folder, *parts] if first else [*parts, folder]
+    machine.registry.set(MACHINE_ENVIRONMENT, "Path", ";".join(parts), "REG_EXPAND_SZ")
+
+
+def remove_from_path(machine: Machine, folder: str) -> None:
+    """Take a folder out of the PATH of the machine."""
+    value = machine.registry.value(MACHINE_ENVIRONMENT, "Path")
+    parts = [part for part in str(value.data).split(";") if part.lower().rstrip("\\") != folder.lower().rstrip("\\")]
+    machine.registry.set(MACHINE_ENVIRONMENT, "Path", ";".join(parts), "REG_EXPAND_SZ")
+
+
+def install_driver(machine: Machine) -> None:
+    """The NVIDIA display driver, if the description has a GPU with one."""
+    gpu = machine.description["gpu"]
+    if not gpu or not gpu.get("driver"):
+        return
+    place(machine, f"{SYSTEM32}\\nvidia-smi.exe", 1_089_536, "nvidia-smi.exe", NVIDIA)
+    place(machine, f"{SYSTEM32}\\nvcuda.dll", 4_500_000, None, NVIDIA)
+    place(machine, f"{SYSTEM32}\\lxss\\lib\\libcuda.so.1", 165_000)
+    place(machine, f"{SYSTEM32}\\lxss\\lib\\nvidia-smi", 800_000)
+    register(
+        machine,
+        "{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}_Display.Driver",
+        DisplayName=f"NVIDIA Graphics Driver {gpu['driver']}",
+        DisplayVersion=gpu["driver"],
+        Publisher="NVIDIA Corporation",
+    )
+
+
+# --- MSI packages ----------------------------------------------------------------------------------------------
+
+MsiHandler = Callable[["Machine", dict[str, Any], bool], None]
+MSI_PRODUCTS: dict[str, MsiHandler] = {}
+
+
+def msi_product(name: str) -> Callable[[MsiHandler], MsiHandler]:
+    """Register what installing (True) or removing (False) an MSI product does."""
+
+    def add(handler: MsiHandler) -> MsiHandler:
+        MSI_PRODUCTS[name] = handler
+        return handler
+
+    return add
+
+
+@msi_product("generic")
+def _generic(machine: Machine, package: dict[str, Any], install: bool) -> None:
+    for path in package.get("files", []):
+        if install:
+            place(machine, path, package.get("file_size", 1_000_000))
+        elif machine.files.exists(path):
+            machine.files.remove(path)
+
+
+def install_msi(machine: Machine, package: dict[str, Any]) -> None:
+    """Install an MSI package: its product's effect and the uninstall key.
+
+    Raises:
+        SimulatorError: no such product is known.
+        OSError: the disk is full.
+    """
+    handler = MSI_PRODUCTS.get(package["product"])
+    if handler is None:
+        raise SimulatorError(f"MSI product not known: {package['product']}")
+    handler(machine, package, True)
+    register(
+        machine,
+        package["product_code"],
+        DisplayName=package["name"],
+        DisplayVersion=package["version"],
+        Publisher=package["publisher"],
+        UninstallString=f"MsiExec.exe /X{package['product_code']}",
+        WindowsInstaller=1,
+    )
+    machine.extra.setdefault("msi", {})[package["product_code"].upper()] = package
+
+
+def remove_msi(machine: Machine, product_code: str) -> bool:
+    """Remove an MSI product; False if it is not installed."""
+    package = machine.extra.setdefault("msi", {}).pop(product_code.upper(), None)
+    if package is None:
+        return False
+    MSI_PRODUCTS[package["product"]](machine, package, False)
+    unregister(machine, package["product_code"])
+    return True
+
+
+# --- MSIX packages ---------------------------------------------------------------------------------------------
+
+
+def msix_packages(machine: Machine) -> dict[str, dict[str, Any]]:
+    """Installed MSIX packages by full name."""
+    return machine.extra.setdefault("msix", {})
+
+
+def msix_status(machine: Machine, content: Content | None, product: str | None) -> dict[str, Any]:
+    """``installed``, ``id`` and the package of a file or name.
+
+    Raises:
+        ModuleFailure: the file is no MSIX package.
+    """
+    package = None
+    if content is not None:
+        package = content.data.get("msix")
+        if package is None:
+            raise ModuleFailure(
+                "Unhandled exception while executing module: End of Central Directory record not found."
+            )
+        product = package["full_name"]
+    found = next(
+        (
+            full
+            for full, item in msix_packages(machine).items()
+            if product and product.lower() in (full.lower(), item["name"].lower())
+        ),
+        None,
+    )
+    return {"installed": found is not None, "id": found or product, "package": package}
+
+
+def msix_apply(machine: Machine, status: dict[str, Any], present: bool) -> None:
+    """Install or remove an MSIX package."""
+    if present:
+        install_msix(machine, status["package"])
+    else:
+        remove_msix(machine, status["id"])
+
+
+def install_msix(machine: Machine, package: dict[str, Any]) -> None:
+    """Install an MSIX package for all users, with its app execution aliases."""
+    folder = f"C:\\Program Files\\WindowsApps\\{package['full_name']}"
+    place(machine, f"{folder}\\AppxManifest.xml", 6_000)
+    for alias in package.get("aliases", []):
+        place(machine, f"{folder}\\{alias}", 100_000, alias, MICROSOFT_CORPORATION)
+        for user in machine.users.accounts.values():
+            if user.profile_exists:
+                path = f"{user.profile}\\AppData\\Local\\Microsoft\\WindowsApps\\{alias}"
+                place(machine, path, 0, alias, MICROSOFT_CORPORATION)
+    machine.registry.create(f"{APPX_ALL_USERS}\\{package['full_name']}")
+    msix_packages(machine)[package["full_name"]] = package
+    machine.log("installed", what=package["name"], version=package["version"])
+
+
+def remove_msix(machine: Machine, full_name: str) -> None:
+    """Remove an MSIX package."""
+    package = msix_packages(machine).pop(full_name)
+    for path in [f"C:\\Program Files\\WindowsApps\\{full_name}"] + [
+        f"{user.profile}\\AppData\\Local\\Microsoft\\WindowsApps\\{alias}"
+        for user in machine.users.accounts.values()
+        for alias in package.get("aliases", [])
+    ]:
+        if machine.files.exists(path):
+            machine.files.remove(path)
+    machine.registry.delete(f"{APPX_ALL_USERS}\\{full_name}")
+    machine.log("removed", what=package["name"])
+
+
+# --- descriptions ----------------------------------------------------------------------------------------------
+
+Preinstall = Callable[["Machine", dict[str, Any]], None]
+PREINSTALL: dict[str, Preinstall] = {}
+AT_BOOT: list[Callable[[Machine], None]] = []
+
+
+def preinstallable(name: str) -> Callable[[Preinstall], Preinstall]:
+    """Register what ``installed: [{name: …}]`` of a description puts onto a machine."""
+
+    def add(handler: Preinstall) -> Preinstall:
+        PREINSTALL[name] = handler
+        return handler
+
+    return add
+
+
+def preinstall(machine: Machine, entry: dict[str, Any]) -> None:
+    """Put one thing that a description lists under ``installed`` onto the machine.
+
+    Raises:
+        SimulatorError: nobody knows it.
+    """
+    from . import cuda, terminal, visual_studio, wsl  # noqa: F401
+
+    handler = PREINSTALL.get(entry.get("name", ""))
+    if handler is None:
+        raise SimulatorError(f"machine description: nothing known about installing {entry}")
+    handler(machine, entry)
+
+
+def at_boot(machine: Machine) -> None:
+    """What installed programs do at a boot."""
+    for hook in AT_BOOT:
+        hook(machine)

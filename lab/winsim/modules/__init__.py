@@ -1,0 +1,1 @@
+"""What Ansible modules do to the machine. Every file registers its handlers with ``runtime.module``."""

@@ -1,0 +1,200 @@
+"""ansible.windows.win_package."""
+
+from __future__ import annotations
+
+import ntpath
+from typing import Any
+
+from ..model import software
+from ..model.blank import UNINSTALL
+from ..model.environment import expand
+from ..model.files import Content
+from ..runtime import ModuleCall, ModuleFailure, SimulatorError, join_command_line, module, split_command_line
+from .common import absolute, random_name
+from .process import decode, start
+from .web import WebError, download, fail_after, file_name, save
+
+_WOW = "SOFTWARE\\Wow6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
+
+
+def signed(code: int) -> int:
+    """An exit code as a signed 32-bit number."""
+    code &= 0xFFFFFFFF
+    return code - 2**32 if code >= 2**31 else code
+
+
+@module("ansible.windows.win_package")
+def win_package(call: ModuleCall) -> dict[str, Any]:
+    """Install or remove a package: an MSI, or a program that registers itself."""
+    arguments, state = call.args, call.args.get("state", "present")
+    path, product = arguments.get("path"), arguments.get("product_id")
+    result: dict[str, Any] = {"changed": False, "reboot_required": False}
+    url = path if path and path.lower().startswith("http") else None
+    temporary = None
+    try:
+        status = None
+        if url and product and state == "present":
+            status = _status(call, None)
+        if url and not (status and status["installed"]):
+            temporary = path = _fetch(call, url, result)
+            status = _status(call, path)
+        elif path and not url:
+            path = absolute(call, expand(path, call.session.environment))
+            if not call.machine.files.exists(path):
+                if not call.check_mode:
+                    raise ModuleFailure(f"the file at the path '{path}' cannot be reached", **result)
+                status = _status(call, None)
+            else:
+                status = _status(call, path)
+        elif status is None:
+            status = _status(call, None)
+        changed = (state == "present") != status["installed"]
+        result["rc"] = 0
+        if changed and not call.check_mode:
+            _apply(call, status, path if not url or temporary else None, result)
+        if state == "absent" and product is None and url:
+            raise ModuleFailure(
+                "Unable to find Product ID from the URL path. Please specify product_id when using state=absent",
+                **result,
+            )
+        result["changed"] = changed
+        return result
+    finally:
+        if temporary and call.machine.files.exists(temporary):
+            call.machine.files.remove(temporary)
+
+
+def _fetch(call: ModuleCall, url: str, result: dict[str, Any]) -> str:
+    notes: dict[str, Any] = {}
+    try:
+        answer = download(call, url, notes)
+    except WebError as error:
+        raise ModuleFailure(f"Failed to download URL '{url}': {error}", **result) from error
+    folder = call.machine.environment_for(call.user)["TEMP"]
+    name = answer.filename or file_name(answer.url) or random_name()
+    path = ntpath.join(folder, "ansible-moduletmp-" + random_name(), name)
+    call.machine.files.mkdir(ntpath.dirname(path))
+    save(call, path, answer.content, lambda text: fail_after(call, result, f"Failed to download URL '{url}': {text}"))
+    return path
+
+
+def _status(call: ModuleCall, path: str | None) -> dict[str, Any]:
+    """Which provider is responsible, under which id, and whether the package is installed."""
+    arguments, machine = call.args, call.machine
+    provider, product = arguments.get("provider") or "auto", arguments.get("product_id")
+    content = machine.files.get(path).content if path else None
+    if content is not None and provider == "auto":
+        provider = "msi" if "msi" in content.data else "registry"
+        if ntpath.splitext(path)[1].lower() in (".msix", ".appx", ".msixbundle", ".appxbundle"):
+            provider = "msix"
+        if ntpath.splitext(path)[1].lower() == ".msp":
+            raise SimulatorError("win_package: patches (.msp) are not known")
+    if provider == "msix":
+        return _conditions(call, {"provider": "msix", "id": product, **software.msix_status(machine, content, product)})
+    if provider == "msi" and content is not None:
+        if "msi" not in content.data:
+            raise ModuleFailure(
+                f"Unhandled exception while executing module: Failed to open package at '{path}' (This installation "
+                "package could not be opened, Win32ErrorCode 1620)",
+                changed=False,
+            )
+        product = content.data["msi"]["product_code"]
+    view = machine.registry.view(call.user)
+    key = None
+    if product:
+        for candidate in (UNINSTALL, f"HKLM\\{_WOW}", UNINSTALL.replace("HKLM", "HKCU"), f"HKCU\\{_WOW}"):
+            if view.exists(f"{candidate}\\{product}"):
+                key = f"{candidate}\\{product}"
+                break
+    if provider == "auto":
+        is_msi = key is not None and view.get(key, "WindowsInstaller") == 1
+        provider = "msi" if is_msi else "registry"
+    return _conditions(call, {"provider": provider, "id": product, "installed": key is not None, "key": key})
+
+
+def _conditions(call: ModuleCall, status: dict[str, Any]) -> dict[str, Any]:
+    """What ``creates_path``, ``creates_version`` and ``creates_service`` say wins."""
+    machine, path = call.machine, call.args.get("creates_path")
+    if path:
+        path = absolute(call, expand(path, call.session.environment))
+        status["installed"] = machine.files.exists(path)
+        wanted = call.args.get("creates_version")
+        if wanted and status["installed"]:
+            if machine.files.is_dir(path):
+                raise ModuleFailure(
+                    "Unhandled exception while executing module: creates_path must be a file not a directory when "
+                    "creates_version is set"
+                )
+            found = str(machine.files.get(path).content.data.get("file_version", "0.0.0.0"))
+            status["installed"] = found == wanted
+    if call.args.get("creates_service"):
+        status["installed"] = call.args["creates_service"].lower() in machine.services
+    return status
+
+
+def _apply(call: ModuleCall, status: dict[str, Any], path: str | None, result: dict[str, Any]) -> None:
+    arguments = call.args.get("arguments")
+    if isinstance(arguments, list):
+        arguments = " ".join(join_command_line(["x", str(item)])[2:] for item in arguments)
+    present = call.args.get("state", "present") == "present"
+    if present and path:
+        content: Content = call.machine.files.get(path).content
+        _verify(call, path, content, result)
+    log_path = call.args.get("log_path")
+    if status["provider"] == "msix":
+        software.msix_apply(call.machine, status, present)
+        return
+    if status["provider"] == "msi":
+        log_path = log_path or "C:\\Windows\\Temp\\ansible-msiexec.log"
+        action = ["/i", path] if present and path else ["/x", status["id"]]
+        line = join_command_line(["C:\\Windows\\System32\\msiexec.exe", *action, "/L*V", log_path, "/qn", "/norestart"])
+        encoding = "utf-16-le"
+    else:
+        line, encoding = _registry_line(call, status, path, result), None
+    if arguments:
+        line += f" {arguments}"
+    try:
+        done = start(call, split_command_line(line), line, chdir=call.args.get("chdir"))
+    except OSError as error:
+        text = f"Unhandled exception while executing module: Failed to start '{line}' (Win32ErrorCode {error.errno})"
+        raise ModuleFailure(text, **result) from error
+    result["rc"] = signed(done.rc)
+    expected = call.args.get("expected_return_code") or [0, 3010]
+    if result["rc"] not in expected:
+        result.update(stdout=decode(done.stdout, encoding), stderr=decode(done.stderr, encoding))
+        if log_path and call.machine.files.is_file(log_path):
+            result["log"] = decode(call.machine.files.read_bytes(log_path), None)
+        raise ModuleFailure(f"unexpected rc from '{line}': see rc, stdout, and stderr for more details", **result)
+    if result["rc"] == 3010:
+        result["reboot_required"] = True
+
+
+def _verify(call: ModuleCall, path: str, content: Content, result: dict[str, Any]) -> None:
+    algorithm = call.args.get("checksum_algorithm") or "sha1"
+    got = content.digest(algorithm).upper()
+    result["checksum"] = got
+    wanted = call.args.get("checksum")
+    if wanted and wanted.lower() != got.lower():
+        raise ModuleFailure(f"The checksum for {path} did not match '{wanted}', it was '{got}'", **result)
+    if call.args.get("verify_signature") and not content.signer:
+        raise ModuleFailure(
+            f"Authenticode signature verification failed for '{path}': the file is not digitally signed", **result
+        )
+
+
+def _registry_line(call: ModuleCall, status: dict[str, Any], path: str | None, result: dict[str, Any]) -> str:
+    if path:
+        return join_command_line(["x", path])[2:]
+    view = call.machine.registry.view(call.user)
+    line = view.get(status["key"], "QuietUninstallString") or view.get(status["key"], "UninstallString")
+    if not line:
+        raise ModuleFailure(f"Failed to find registry uninstall string at registry path '{status['key']}'", **result)
+    if line.startswith(("%", '"%')):
+        line = expand(line, call.session.environment)
+    if not line.startswith('"') and " " in line:
+        words = line.split(" ")
+        for count in range(1, len(words) + 1):
+            program = " ".join(words[:count])
+            if call.machine.files.is_file(program):
+                return join_command_line(["x", program])[2:] + "".join(" " + word for word in words[count:])
+    return line

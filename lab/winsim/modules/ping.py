@@ -1,0 +1,16 @@
+"""ansible.windows.win_ping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..runtime import ModuleCall, ModuleFailure, module
+
+
+@module("ansible.windows.win_ping", "ansible.builtin.ping")
+def win_ping(call: ModuleCall) -> dict[str, Any]:
+    """Answer with ``data``; the word ``crash`` makes it throw."""
+    data = call.args.get("data") or "pong"
+    if data == "crash":
+        raise ModuleFailure("Unhandled exception while executing module: boom")
+    return {"changed": False, "ping": data}

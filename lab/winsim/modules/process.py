@@ -1,0 +1,201 @@
+"""ansible.windows.win_command and win_shell: programs with their output as text."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from ..model.texts import win32
+from ..runtime import (
+    CompletedProcess,
+    ModuleCall,
+    ModuleFailure,
+    SimulatorError,
+    join_command_line,
+    module,
+    run_captured,
+    split_command_line,
+)
+from .common import absolute
+
+_ENCODINGS = {
+    "utf-16": "utf-16-le",
+    "unicode": "utf-16-le",
+    "utf-16le": "utf-16-le",
+    "utf-8": "utf-8",
+    "us-ascii": "ascii",
+    "ascii": "ascii",
+    "gb2312": "gbk",
+    "gbk": "gbk",
+    "gb18030": "gb18030",
+    "936": "gbk",
+    "65001": "utf-8",
+    "437": "cp437",
+    "ibm437": "cp437",
+    "iso-8859-1": "latin-1",
+    "windows-1252": "cp1252",
+}
+
+
+def decode(data: bytes, encoding: str | None) -> str:
+    """Output as .NET reads it: a byte order mark is dropped, broken bytes become U+FFFD."""
+    name = _ENCODINGS.get((encoding or "utf-8").lower())
+    if name is None:
+        raise SimulatorError(f"output_encoding_override {encoding!r} not known")
+    return data.decode(name, "replace").removeprefix("\ufeff")
+
+
+def start(
+    call: ModuleCall, argv: list[str], command_line: str, *, chdir: str | None = None, stdin: str | None = None
+) -> CompletedProcess:
+    """Run a program in the session of a module.
+
+    Raises:
+        FileNotFoundError, OSError: Windows can not start it; ``errno`` is the Win32 code.
+    """
+    folder = absolute(call, chdir) if chdir else call.session.cwd
+    if chdir and not call.machine.files.is_dir(folder):
+        raise OSError(267, "The directory name is invalid")
+    environment = call.environment.copy() if call.environment else call.session.environment.copy()
+    completed = run_captured(
+        call.session,
+        argv,
+        command_line=command_line,
+        stdin=stdin.encode() if stdin else b"",
+        environment=environment,
+        cwd=folder,
+        cancelled=call.cancelled,
+    )
+    completed.rc &= 0xFFFFFFFF
+    return completed
+
+
+def _exists(call: ModuleCall, path: str) -> bool:
+    files = call.machine.files
+    return bool(files.glob(path)) if "*" in path or "?" in path else files.exists(absolute(call, path))
+
+
+def _skip(call: ModuleCall, command: Any) -> dict[str, Any] | None:
+    creates, removes = call.args.get("creates"), call.args.get("removes")
+    text = None
+    if creates and _exists(call, creates):
+        text = f"skipped, since {creates} exists"
+    elif removes and not _exists(call, removes):
+        text = f"skipped, since {removes} does not exist"
+    if text is None:
+        return None
+    return {"changed": False, "skipped": True, "msg": text, "cmd": command, "rc": 0}
+
+
+def _timed(began: dt.datetime, ended: dt.datetime) -> dict[str, str]:
+    seconds = (ended - began).total_seconds()
+    hours, rest = divmod(int(seconds), 3600)
+    return {
+        "start": began.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "end": ended.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "delta": f"{hours}:{rest // 60:02d}:{rest % 60:02d}.{round(seconds % 1 * 1e6) % 1000000:06d}",
+    }
+
+
+@module("ansible.windows.win_command", "ansible.builtin.command", "ansible.legacy.command")
+def win_command(call: ModuleCall) -> dict[str, Any]:
+    """Run a program without a shell."""
+    arguments = call.args
+    if arguments.get("argv"):
+        argv = [str(item) for item in arguments["argv"]]
+        found = call.machine.find_program(argv[0], call.environment or call.session.environment, call.session.cwd)
+        line = join_command_line([found or argv[0], *argv[1:]])
+    else:
+        line = arguments.get("cmd") or (arguments.get("_raw_params") or "").strip()
+        argv = split_command_line(line)
+    result: dict[str, Any] = {"changed": False, "cmd": line, "rc": 0}
+    skipped = _skip(call, line)
+    if skipped:
+        return skipped
+    began = call.machine.clock.local()
+    try:
+        done = start(call, argv, line, chdir=arguments.get("chdir"), stdin=arguments.get("stdin"))
+    except OSError as error:
+        code = error.errno or 2
+        text = win32(code, call.machine.language)
+        raise ModuleFailure(
+            f'Failed to run: \'{line}\': Exception calling "CreateProcess" with "7" argument(s): '
+            f'"CreateProcessW() failed ({text}, Win32ErrorCode {code})"',
+            **{**result, "rc": code},
+        ) from error
+    encoding = arguments.get("output_encoding_override")
+    result.update(
+        changed=True,
+        stdout=decode(done.stdout, encoding),
+        stderr=decode(done.stderr, encoding),
+        rc=done.rc,
+        **_timed(began, call.machine.clock.local()),
+    )
+    if done.rc:
+        raise ModuleFailure("non-zero return code", **result)
+    return result
+
+
+@module("ansible.windows.win_shell", "ansible.builtin.shell", "ansible.legacy.shell")
+def win_shell(call: ModuleCall) -> dict[str, Any]:
+    """Run a text in PowerShell, or in another shell (``executable``)."""
+    arguments = call.args
+    text = (arguments.get("_raw_params") or "").strip()
+    skipped = _skip(call, text)
+    if skipped:
+        return skipped
+    executable = arguments.get("executable")
+    if not executable or executable == "powershell":
+        prefixed = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; " + text
+        encoded = base64.b64encode(prefixed.encode("utf-16-le")).decode()
+        argv = ["powershell.exe", *(["-noprofile"] if arguments.get("no_profile") else [])]
+        argv += [*([] if arguments.get("stdin") else ["-noninteractive"]), "-encodedcommand", encoded]
+        line = join_command_line(argv)
+    else:
+        program = executable if executable.lower().endswith(".exe") else executable + ".exe"
+        line = f'"{program}" /c {text}'
+        argv = split_command_line(line)
+    began = call.machine.clock.local()
+    try:
+        done = start(call, argv, line, chdir=arguments.get("chdir"), stdin=arguments.get("stdin"))
+    except OSError as error:
+        code = error.errno or 2
+        raise ModuleFailure(
+            f'Exception calling "CreateProcess" with "7" argument(s): "CreateProcessW() failed '
+            f'({win32(code, call.machine.language)}, Win32ErrorCode {code})"',
+            changed=False,
+            cmd=text,
+            rc=code,
+        ) from error
+    encoding = arguments.get("output_encoding_override")
+    result = {
+        "changed": True,
+        "cmd": text,
+        "stdout": decode(done.stdout, encoding),
+        "stderr": _plain_errors(decode(done.stderr, None)),
+        "rc": done.rc,
+        **_timed(began, call.machine.clock.local()),
+    }
+    if done.rc:
+        raise ModuleFailure("non-zero return code", **result)
+    return result
+
+
+def _plain_errors(text: str) -> str:
+    """The error lines of CLIXML output, with whatever other programs wrote around them."""
+    match = re.search(r"(?s)^(.*?)#< CLIXML\s*(.*?)(<Objs.+</Objs>)(.*)$", text)
+    if match is None:
+        return text
+    try:
+        root = ElementTree.fromstring(match[3])
+    except ElementTree.ParseError:
+        return text
+    lines = [
+        (item.text or "").replace("_x000D__x000A_", "")
+        for item in root
+        if item.tag.endswith("S") and item.get("S") == "Error"
+    ]
+    return (match[1] + match[2] + "\r\n".join(lines) + match[4]).strip()

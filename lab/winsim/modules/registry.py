@@ -1,0 +1,280 @@
+"""ansible.windows.win_regedit and win_reg_stat."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..model.environment import expand
+from ..model.registry import RegistryData, RegistryView, Value
+from ..runtime import ModuleCall, ModuleFailure, module
+
+_KINDS = {
+    "none": "REG_NONE",
+    "binary": "REG_BINARY",
+    "dword": "REG_DWORD",
+    "expandstring": "REG_EXPAND_SZ",
+    "multistring": "REG_MULTI_SZ",
+    "string": "REG_SZ",
+    "qword": "REG_QWORD",
+}
+_DOTNET = {
+    "REG_NONE": "None",
+    "REG_BINARY": "Binary",
+    "REG_DWORD": "DWord",
+    "REG_EXPAND_SZ": "ExpandString",
+    "REG_MULTI_SZ": "MultiString",
+    "REG_SZ": "String",
+    "REG_QWORD": "QWord",
+}
+_PATH = re.compile(r"^HK(CC|CR|CU|LM|U):\\", re.IGNORECASE)
+
+
+@module("ansible.windows.win_regedit")
+def win_regedit(call: ModuleCall) -> dict[str, Any]:
+    """Make, change or remove a key or value."""
+    path, name = call.args["path"], call.args.get("name")
+    result: dict[str, Any] = {
+        "changed": False,
+        "data_changed": False,
+        "data_type_changed": False,
+    }
+    kind = call.args.get("type") or "string"
+    if name is None and kind != "string":
+        result["warnings"] = [
+            "the data type when name is not specified can only be 'string', the type has automatically been converted"
+        ]
+        kind = "string"
+    if not _PATH.match(path):
+        raise ModuleFailure(
+            f"path: {path} is not a valid powershell path, see module documentation for examples.",
+            **result,
+        )
+    name = name or None
+    data = convert(call.args.get("data"), kind, name)
+    view: RegistryView = call.machine.registry.view(call.user)
+    diff: dict[str, Any] = {"before": "", "after": ""}
+    mounted = _mount(call, result)
+    try:
+        if call.args.get("state", "present") == "present":
+            _present(call, view, path, name, data, _KINDS[kind], result, diff)
+        else:
+            _absent(call, view, path, name, result, diff)
+    finally:
+        if mounted:
+            call.machine.registry.unload_hive("HKLM\\ANSIBLE")
+    if call.diff:
+        result["diff"] = diff
+    return result
+
+
+def _mount(call: ModuleCall, result: dict[str, Any]) -> bool:
+    hive = call.args.get("hive")
+    if not hive:
+        return False
+    registry = call.machine.registry
+    if not call.machine.files.exists(hive):
+        raise ModuleFailure(
+            f"hive at path '{hive}' is not valid or accessible, cannot load hive",
+            **result,
+        )
+    if registry.exists("HKLM\\ANSIBLE"):
+        result.setdefault("warnings", []).append(
+            "hive already loaded at HKLM:\\ANSIBLE, had to unload hive for win_regedit to continue"
+        )
+        try:
+            registry.unload_hive("HKLM\\ANSIBLE")
+        except OSError as error:
+            raise ModuleFailure(
+                f"failed to unload registry hive HKLM:\\ANSIBLE from {hive}: {error}",
+                **result,
+            ) from error
+    try:
+        registry.load_hive("HKLM\\ANSIBLE", call.machine.files.true_path(hive))
+    except OSError as error:
+        raise ModuleFailure(
+            f"failed to load registry hive from '{hive}' to HKLM:\\ANSIBLE: "
+            f"Failed to load registry hive at {hive} ({error}, Win32ErrorCode 32)",
+            **result,
+        ) from error
+    return True
+
+
+def _present(
+    call: ModuleCall,
+    view: RegistryView,
+    path: str,
+    name: str | None,
+    data: RegistryData | None,
+    kind: str,
+    result: dict[str, Any],
+    diff: dict[str, Any],
+) -> None:
+    if not view.exists(path):
+        if not call.check_mode:
+            view.create(path)
+        result["changed"] = True
+        diff.update(before={}, after={path: {}})
+        if call.check_mode:
+            return
+    else:
+        diff.update(before={path: {}}, after={path: {}})
+    if data is None:
+        return
+    label = name or ""
+    existing = view.value(path, label)
+    new = Value(label, kind, data)
+    if existing is not None:
+        differs = existing.data != new.data
+        result["data_type_changed"] = existing.type != kind
+        result["data_changed"] = differs
+        change = differs or existing.type != kind
+        diff["before"][path][label] = show(existing)
+        diff["after"][path][label] = show(new if change else existing)
+    else:
+        change = True
+        diff["after"][path][label] = show(new)
+    if change:
+        result["changed"] = True
+        if not call.check_mode:
+            view.set(path, label, data, kind)
+
+
+def _absent(
+    call: ModuleCall,
+    view: RegistryView,
+    path: str,
+    name: str | None,
+    result: dict[str, Any],
+    diff: dict[str, Any],
+) -> None:
+    if not view.exists(path):
+        return
+    if call.args.get("delete_key", True) and name is None:
+        if not call.check_mode:
+            view.delete(path)
+        result["changed"] = True
+        diff.update(before={path: {}}, after={})
+        return
+    value = view.value(path, name or "")
+    if value is None:
+        return
+    if not call.check_mode:
+        view.remove(path, name or "")
+    result["changed"] = True
+    diff.update(before={path: {name or "": show(value)}}, after={path: {}})
+
+
+def show(value: Value) -> dict[str, Any]:
+    """A value as the module's diff shows it."""
+    data: Any = value.data
+    if value.type in ("REG_BINARY", "REG_NONE"):
+        data = [f"0x{byte:02x}" for byte in data]
+    elif value.type == "REG_DWORD":
+        data = f"0x{data:08x}"
+    elif value.type == "REG_QWORD":
+        data = f"0x{data:016x}"
+    return {"type": _DOTNET[value.type], "value": data}
+
+
+def convert(data: Any, kind: str, name: str | None) -> RegistryData | None:
+    """The option ``data`` as typed registry data; None if nothing is to be written.
+
+    Raises:
+        ModuleFailure: the data do not fit the type.
+    """
+    if kind in ("binary", "none"):
+        return _binary(data)
+    if kind in ("dword", "qword"):
+        return _number(data, kind)
+    if kind == "multistring":
+        if data is None:
+            return []
+        return [_text(item) for item in data] if isinstance(data, list) else [_text(data)]
+    if data is None:
+        return "" if name else None
+    return _text(data)
+
+
+def _text(data: Any) -> str:
+    if isinstance(data, bool):
+        return "True" if data else "False"
+    return str(data)
+
+
+def _binary(data: Any) -> bytes:
+    if data is None:
+        return b""
+    if isinstance(data, int):
+        if data > 255:
+            raise ModuleFailure(
+                f"cannot convert binary data '{data}' to byte array, please specify this value as a yaml byte array "
+                "or a comma separated hex value string"
+            )
+        return bytes([data])
+    try:
+        if isinstance(data, list):
+            return bytes(int(item, 0) if isinstance(item, str) else item for item in data)
+        text = re.sub(r"^hex:", "", data.lower())
+        text = re.sub(r"[^a-f0-9\\,x\-:]", "", text).replace(",", ":")
+        if not text:
+            return b""
+        if ":" in text:
+            return bytes(int(part, 16) for part in re.split(":+", text) if part)
+        return bytes([int(text, 16)]) if len(text) == 1 else (bytes.fromhex(text) if len(text) % 2 == 0 else b"")
+    except ValueError as error:
+        raise ModuleFailure(f"Unhandled exception while executing module: {error}") from error
+
+
+def _number(data: Any, kind: str) -> int:
+    limit = 0xFFFFFFFF if kind == "dword" else 0xFFFFFFFFFFFFFFFF
+    if data is None:
+        return 0
+    if isinstance(data, float):
+        if data % 1:
+            raise ModuleFailure(
+                f"data '{data}' cannot be a decimal or float value with a remainder when type is dword or qword"
+            )
+        data = int(data)
+    if isinstance(data, str):
+        try:
+            data = int(data, 16) if data.lower().startswith("0x") else int(data)
+        except ValueError as error:
+            message = f'Cannot convert value "{data}" to type "System.UInt64". Error: "Input string was not in a correct format."'
+            raise ModuleFailure(f"Unhandled exception while executing module: {message}") from error
+    data = int(data)
+    if data > limit:
+        raise ModuleFailure(f"data cannot be larger than 0x{limit:x} when type is {kind}")
+    return data & limit
+
+
+@module("ansible.windows.win_reg_stat")
+def win_reg_stat(call: ModuleCall) -> dict[str, Any]:
+    """Tell about a key or value."""
+    path, name = call.args["path"], call.args.get("name")
+    if not _PATH.match(path):
+        raise ModuleFailure(f"path: {path} is not a valid registry path, see module documentation for examples.")
+    view = call.machine.registry.view(call.user)
+    result: dict[str, Any] = {"changed": False, "exists": view.exists(path)}
+    if not result["exists"]:
+        return result
+    environment = call.session.environment
+    if name is None:
+        result["properties"] = {value.name: _stat(value, environment) for value in view.values(path)}
+        result["sub_keys"] = view.subkeys(path)
+        return result
+    value = view.value(path, name)
+    result["exists"] = value is not None
+    if value is not None:
+        result.update(_stat(value, environment))
+    return result
+
+
+def _stat(value: Value, environment: Any) -> dict[str, Any]:
+    raw: Any = value.data
+    data: Any = value.data
+    if isinstance(raw, bytes):
+        raw, data = [f"0x{byte:02x}" for byte in raw], list(raw)
+    if value.type == "REG_EXPAND_SZ":
+        data = expand(str(raw), environment)
+    return {"type": value.type, "value": data, "raw_value": raw}

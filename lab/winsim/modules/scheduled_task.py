@@ -1,0 +1,227 @@
+"""community.windows.win_scheduled_task and win_scheduled_task_stat."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from ..model import tasks
+from ..model.system import ScheduledTask
+from ..runtime import ModuleCall, ModuleFailure, module
+
+_TRIGGERS = (
+    "event", "time", "daily", "weekly", "monthly", "monthlydow", "idle", "registration", "boot", "logon",
+    "session_state_change",
+)  # fmt: skip
+_INFO = ("author", "date", "description", "display_name", "source", "version")
+_DURATION = re.compile(r"P(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?")
+
+
+def _sid(call: ModuleCall, account: str) -> str:
+    try:
+        return call.machine.sid(account)
+    except KeyError as error:
+        raise ModuleFailure(
+            f"account_name {account} is not a valid account, cannot get SID: Some or all identity references could not "
+            "be translated."
+        ) from error
+
+
+def _check(call: ModuleCall) -> None:
+    """Refuse what the module refuses."""
+    arguments, name = call.args, call.args["name"]
+    if re.search(r'[\\/:*?"<>|]', name):
+        raise ModuleFailure(f"Invalid task name '{name}'. The following characters are not valid: \\/:*?\"<>|")
+    user, group, logon = arguments.get("username"), arguments.get("group"), arguments.get("logon_type")
+    sid = _sid(call, user) if user else None
+    if group:
+        _sid(call, group)
+    if user is not None and group is not None:
+        raise ModuleFailure("username and group can not be set at the same time")
+    if logon == "s4u" and arguments.get("password") is None:
+        raise ModuleFailure("password must be set when logon_type=s4u")
+    if logon == "group" and group is None:
+        raise ModuleFailure("group must be set when logon_type=group")
+    if logon == "service_account" and sid not in ("S-1-5-18", "S-1-5-19", "S-1-5-20"):
+        raise ModuleFailure("username must be SYSTEM, LOCAL SERVICE or NETWORK SERVICE when logon_type=service_account")
+    for action in arguments.get("actions") or []:
+        if "path" not in action:
+            raise ModuleFailure("action entry must contain the key 'path'")
+    names = "', '".join(_TRIGGERS)
+    for trigger in arguments.get("triggers") or []:
+        if "type" not in trigger:
+            raise ModuleFailure(f"a trigger entry must contain a key 'type' with a value of '{names}'")
+        if trigger["type"] not in _TRIGGERS:
+            raise ModuleFailure(
+                f"the specified trigger type '{trigger['type']}' is not valid, type must be a value of '{names}'"
+            )
+        for key in ("execution_time_limit", "delay", "random_delay"):
+            if key in trigger and not _DURATION.fullmatch(str(trigger[key])):
+                raise ModuleFailure(
+                    f"trigger option '{key}' must be in the XML duration format but was '{trigger[key]}'"
+                )
+
+
+def _action(action: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "arguments": action.get("arguments"),
+        "id": None,
+        "path": action["path"],
+        "type": "TASK_ACTION_EXEC",
+        "working_directory": action.get("working_directory"),
+    }
+
+
+def _trigger(trigger: dict[str, Any]) -> dict[str, Any]:
+    base = {
+        "enabled": True,
+        "end_boundary": None,
+        "execution_time_limit": None,
+        "id": None,
+        "repetition": {"duration": None, "interval": None, "stop_at_duration_end": False},
+        "start_boundary": None,
+    }
+    return {**base, **trigger, "type": f"TASK_TRIGGER_{trigger['type'].upper()}"}
+
+
+def _wanted(call: ModuleCall) -> dict[str, dict[str, Any]]:
+    """Principal, registration information and settings that were given."""
+    arguments = call.args
+    principal: dict[str, Any] = {}
+    if arguments.get("username") is not None:
+        principal["user_id"] = call.machine.full_name(arguments["username"]).rpartition("\\")[2]
+    if arguments.get("group") is not None:
+        principal["group_id"] = arguments["group"]
+    if arguments.get("logon_type") is not None:
+        principal["logon_type"] = f"TASK_LOGON_{arguments['logon_type'].upper()}"
+    if arguments.get("run_level") is not None:
+        principal["run_level"] = f"TASK_RUNLEVEL_{'LUA' if arguments['run_level'] == 'limited' else 'HIGHEST'}"
+    info = {key: arguments[key] for key in _INFO if arguments.get(key) is not None}
+    settings = {key: arguments[key] for key in tasks.SETTINGS if arguments.get(key) is not None}
+    return {"principal": principal, "registration_info": info, "settings": settings}
+
+
+@module("community.windows.win_scheduled_task")
+def win_scheduled_task(call: ModuleCall) -> dict[str, Any]:
+    """Make, change or remove a task."""
+    machine, path, name = call.machine, call.args.get("path", "\\"), call.args["name"]
+    _check(call)
+    result: dict[str, Any] = {"changed": False}
+    lines: list[str] = []
+    with machine.lock:
+        task = tasks.find(machine, path, name)
+        full = path.rstrip("\\") + "\\" + name
+        if call.args.get("state", "present") == "absent":
+            if task is not None:
+                result["changed"] = True
+                lines += ["-[Task]", f"-{full}"]
+                if not call.check_mode:
+                    tasks.remove(machine, task)
+        else:
+            _present(call, task, path, name, full, lines, result)
+    if call.diff:
+        result["diff"] = {"prepared": "".join(line + "\n" for line in lines)} if lines else {}
+    return result
+
+
+def _present(
+    call: ModuleCall,
+    task: ScheduledTask | None,
+    path: str,
+    name: str,
+    full: str,
+    lines: list[str],
+    result: dict[str, Any],
+) -> None:
+    arguments = call.args
+    created = task is None
+    if created:
+        if not arguments.get("actions"):
+            raise ModuleFailure(
+                "cannot create a task with no actions, set at least one action with a path to an executable", **result
+            )
+        result["changed"] = True
+        lines += ["+[Task]", f"+{full}", "", "[Actions]"]
+        for action in arguments["actions"]:
+            lines += ["+action[0] = {", "  +Type=TASK_ACTION_EXEC,", f"  +Path={action['path']}", "+}"]
+        definition: dict[str, Any] = {
+            "actions": [],
+            "principal": {"user_id": call.user, "logon_type": "TASK_LOGON_INTERACTIVE_TOKEN",
+                          "run_level": "TASK_RUNLEVEL_LUA", "group_id": None},
+            "registration_info": dict.fromkeys(_INFO),
+            "settings": dict(tasks.SETTINGS),
+            "triggers": [],
+        }  # fmt: skip
+        task = ScheduledTask(path, name, definition)
+    changes = _compare(call, task.definition)
+    # a password can not be compared: it is set again, and the task registered again, every time
+    if changes or (arguments.get("password") is not None and arguments.get("update_password", True)):
+        result["changed"] = True
+        if not created:
+            for section, key, old, new in changes:
+                lines += [f"[{section}]", f"-{key}={old}", f"+{key}={new}"]
+    if call.check_mode or not result["changed"]:
+        return
+    definition = task.definition
+    for section, key, _, new in changes:
+        if key is None:
+            definition[section] = new
+        else:
+            definition[section][key] = new
+    if created:
+        task = tasks.add(call.machine, path, name, definition)
+    if tasks.has_trigger(task, "registration"):
+        tasks.start(call.machine, task, "registration")
+
+
+def _compare(call: ModuleCall, definition: dict[str, Any]) -> list[tuple[str, str | None, Any, Any]]:
+    """What differs: section, key (None for a whole list), old and new value."""
+    changes: list[tuple[str, str | None, Any, Any]] = []
+    for section, make in (("actions", _action), ("triggers", _trigger)):
+        given = call.args.get(section)
+        if given is not None:
+            new = [make(item) for item in given]
+            if new != definition[section]:
+                changes.append((section, None, definition[section], new))
+    for section, values in _wanted(call).items():
+        for key, value in values.items():
+            old = definition[section].get(key)
+            same = old.lower() == value.lower() if isinstance(old, str) and isinstance(value, str) else old == value
+            if not same:
+                changes.append((section, key, old, value))
+    return changes
+
+
+@module("community.windows.win_scheduled_task_stat")
+def win_scheduled_task_stat(call: ModuleCall) -> dict[str, Any]:
+    """Tell about a folder of tasks, or one task."""
+    machine, path, name = call.machine, call.args.get("path", "\\"), call.args.get("name")
+    folder = "\\" + path.strip("\\") + ("\\" if path.strip("\\") else "")
+    inside = [task for task in machine.tasks.values() if task.path.lower() == folder.lower()]
+    result: dict[str, Any] = {"changed": False, "folder_exists": folder == "\\" or bool(inside)}
+    if not result["folder_exists"]:
+        if name is not None:
+            result["task_exists"] = False
+        return result
+    result.update(folder_task_names=[task.name for task in inside], folder_task_count=len(inside))
+    if name is None:
+        return result
+    task = next((task for task in inside if task.name.lower() == name.lower()), None)
+    result["task_exists"] = task is not None
+    if task is not None:
+        never = "1999-11-30T00:00:00"
+        last = (
+            dt.datetime.fromtimestamp(task.last_run, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S") if task.last_run else never
+        )
+        enabled = task.definition["settings"]["enabled"]
+        status = "RUNNING" if task.running else ("READY" if enabled else "DISABLED")
+        result["state"] = {
+            "last_run_time": last,
+            "last_task_result": 267011 if task.last_result is None else task.last_result,
+            "next_run_time": "1899-12-30T00:00:00",
+            "number_of_missed_runs": 0,
+            "status": f"TASK_STATE_{status}",
+        }
+        result.update(task.definition)
+    return result

@@ -1,0 +1,285 @@
+"""WSL distributions that are containers of the lab: the life of the container is the life of the virtual machine.
+
+Used when the environment says ``WINSIM_WSL_BACKEND=winsim.wsl_container:ContainerBackend``. A container is made at
+``--install`` or ``--import``, starts on first use, stops on ``--terminate``, ``--shutdown``, when idle and when Windows
+reboots, and comes back with another gateway, as a WSL machine does. ``WINSIM_WSL_CONTAINER`` names it; otherwise the
+name is made of the lab's and the PC's.
+"""
+
+from __future__ import annotations
+
+import configparser
+import contextlib
+import importlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from .model.files import Content
+from .model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
+from .runtime import SimulatorError
+from .wsl_backend import LinuxProcess
+
+SUITES = {"22.04": "jammy", "24.04": "noble"}
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games:/usr/lib/wsl/lib"
+NETWORKING = "/etc/lab-networking"  # read by the container's own start: nat or mirrored
+# The lab's image has a user, as ready-made distributions have. One that was just installed has none.
+FORGET_USER = """set -e
+if id dev >/dev/null 2>&1; then userdel --force --remove dev >/dev/null 2>&1; fi
+rm -f /etc/sudoers.d/lab-dev
+printf '[boot]\\nsystemd=true\\n' >/etc/wsl.conf
+"""
+PIECE = 64 * 1024
+
+
+class ContainerBackend:
+    """Distributions in containers; ``lab`` is ``lab.distro`` (up, restart, stop, down)."""
+
+    def __init__(self, machine: Any, lab: Any = None) -> None:
+        self.machine = machine
+        self._lab = lab
+        self.names: dict[str, str] = {}
+        self._pids: dict[str, int] = {}
+        self._default_users: dict[str, str | None] = {}
+
+    @property
+    def lab(self) -> Any:
+        """The lab's module for distro containers, imported when the first distribution is installed."""
+        if self._lab is None:
+            root = str(Path(__file__).resolve().parents[2])
+            if root not in sys.path:
+                sys.path.append(root)
+            self._lab = importlib.import_module("lab.distro")
+        return self._lab
+
+    # --- life --------------------------------------------------------------------------------------------------
+
+    def create(self, distro: Distro, image: Content) -> None:
+        """Make the container as a fresh Ubuntu finds it, and leave it stopped."""
+        version = image.data.get("distro", {}).get("version", "24.04")
+        if version not in SUITES:
+            raise SimulatorError(f"no container for Ubuntu {version}; there are {', '.join(SUITES)}")
+        name = self._free_name()
+        gpu = bool(self.machine.description.get("gpu"))
+        with contextlib.redirect_stdout(io.StringIO()):  # the lab tells when it builds an image
+            self.lab.up(name, suite=SUITES[version], gpu=gpu)
+        self.names[distro.id] = name
+        self._docker("exec", name, "sh", "-c", FORGET_USER)
+        self._stopped(distro)
+        self.lab.stop(name)
+        self.machine.log("container made", container=name, distro=distro.name)
+
+    def destroy(self, distro: Distro) -> None:
+        """Remove the container with its volumes."""
+        self._stopped(distro)
+        name = self.names.pop(distro.id, None)
+        if name is not None:
+            self.lab.down(name)
+            self.machine.log("container removed", container=name, distro=distro.name)
+
+    def start(self, distro: Distro) -> None:
+        """Start the container in the other network, and tell the registry the new gateway."""
+        name, mode = self.names[distro.id], networking_mode(self.machine, distro.user)
+        self._write(name, NETWORKING, f"{mode}\n".encode())
+        self.lab.restart(name)
+        self._began(distro)
+        gateway = self._read(distro, "/run/lab/windows").decode().strip()
+        if gateway:
+            self.machine.registry.set(HKLM_LXSS, "NatGatewayIpAddress", gateway)
+            self.machine.registry.set(HKLM_LXSS, "NatNetwork", gateway.rpartition(".")[0] + ".0/24")
+        self.machine.log("container started", container=name, distro=distro.name, windows=gateway, networking=mode)
+
+    def _began(self, distro: Distro) -> None:
+        name = self.names[distro.id]
+        running, pid = self._docker("inspect", "-f", "{{.State.Running}} {{.State.Pid}}", name).decode().split()
+        if running != "true":
+            raise SimulatorError(f"the container {name} does not run")
+        self._pids[distro.id] = int(pid)
+        self._default_users[distro.id] = _default_user(self._read(distro, "/etc/wsl.conf"))
+
+    def stop(self, distro: Distro) -> None:
+        """Stop the container with all its processes."""
+        if distro.id in self.names:
+            self._stopped(distro)
+            self.lab.stop(self.names[distro.id])
+            self.machine.log("container stopped", container=self.names[distro.id], distro=distro.name)
+
+    def stop_all(self) -> None:
+        """Stop all of them, as a shutdown or a reboot of Windows does."""
+        for identity, name in self.names.items():
+            self._pids.pop(identity, None)
+            self.lab.stop(name)
+            self.machine.log("container stopped", container=name)
+
+    def _stopped(self, distro: Distro) -> None:
+        self._pids.pop(distro.id, None)
+
+    # --- what is inside ----------------------------------------------------------------------------------------
+
+    def run(self, process: LinuxProcess) -> int:
+        """Run a command in the container: input and output are streams of bytes, the exit code is the command's."""
+        if not Path(f"/proc/{self._pids.get(process.distro.id, 0)}").exists():
+            self._began(process.distro)  # somebody restarted the container behind our back
+        user = self._passwd(process.distro)[process.user]
+        home, shell = user[5], user[6].strip() or "/bin/sh"
+        argv = process.argv
+        if process.shell is not None:
+            argv = [shell, "-c", process.shell]
+        elif not argv:
+            argv = [shell, "-l"]
+        environment = {
+            "HOME": home,
+            "USER": process.user,
+            "LOGNAME": process.user,
+            "SHELL": shell,
+            "PATH": PATH,
+            "LANG": "C.UTF-8",
+            "HOSTTYPE": "x86_64",
+            "NAME": self.machine.host_name,
+            "WSL_DISTRO_NAME": process.distro.name,
+            "WSL_INTEROP": "/run/WSL/1_interop",
+            **process.environment,
+        }
+        command = ["docker", "exec", "-i", "-u", process.user, "-w", home if process.cwd == "~" else process.cwd]
+        for name, value in environment.items():
+            command += ["-e", f"{name}={value}"]
+        return stream([*command, self.names[process.distro.id], *argv], process)
+
+    def uid(self, distro: Distro, user: str) -> int | None:
+        """The uid of a user."""
+        entry = self._passwd(distro).get(user)
+        return int(entry[2]) if entry else None
+
+    def user_of(self, distro: Distro, uid: int) -> str | None:
+        """The name of a uid."""
+        return next((name for name, entry in self._passwd(distro).items() if int(entry[2]) == uid), None)
+
+    def add_user(self, distro: Distro, user: str, uid: int) -> None:
+        """Make a user (machine descriptions)."""
+        name, groups = self.names[distro.id], "adm,cdrom,sudo,dip,plugdev"
+        self.lab.restart(name)
+        self._docker("exec", name, "useradd", "-m", "-s", "/bin/bash", "-u", str(uid), "-G", groups, user)
+        self._stopped(distro)
+        self.lab.stop(name)
+
+    def default_user(self, distro: Distro) -> str | None:
+        """``[user] default`` of /etc/wsl.conf as it was when the distribution started."""
+        return self._default_users.get(distro.id)
+
+    def _passwd(self, distro: Distro) -> dict[str, list[str]]:
+        lines = self._read(distro, "/etc/passwd").decode("utf-8", "replace").splitlines()
+        return {line.split(":")[0]: line.split(":") for line in lines if line.count(":") == 6}
+
+    def _read(self, distro: Distro, path: str) -> bytes:
+        """A regular file of the container, running or not; ``b""`` without it."""
+        with contextlib.suppress(OSError):
+            if pid := self._pids.get(distro.id):
+                return Path(f"/proc/{pid}/root{path}").read_bytes()
+        done = subprocess.run(["docker", "cp", f"{self.names[distro.id]}:{path}", "-"], capture_output=True)
+        if done.returncode:
+            return b""
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            member = archive.extractfile(archive.getmembers()[0])
+            return member.read() if member else b""
+
+    @staticmethod
+    def _write(name: str, path: str, data: bytes) -> None:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            entry = tarfile.TarInfo(path.rpartition("/")[2])
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+        folder = path.rpartition("/")[0] or "/"
+        subprocess.run(["docker", "cp", "-", f"{name}:{folder}"], input=buffer.getvalue(), check=True)
+
+    # --- names and memory --------------------------------------------------------------------------------------
+
+    def _free_name(self) -> str:
+        given = os.environ.get("WINSIM_WSL_CONTAINER")
+        place = self.machine.state_dir.name if self.machine.state_dir else self.machine.host_name
+        base = given or f"{os.environ.get('LAB_ID') or 'wdl'}-" + re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-")
+        taken, number = set(self.names.values()), 1
+        while (name := base if number == 1 else f"{base}-{number}") in taken:
+            number += 1
+        return name
+
+    @staticmethod
+    def _docker(*arguments: str) -> bytes:
+        done = subprocess.run(["docker", *arguments], capture_output=True)
+        if done.returncode:
+            raise SimulatorError(f"docker {' '.join(arguments[:2])}: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return done.stdout
+
+    def dump(self) -> dict[str, Any]:
+        """State for the snapshot: which container is which distribution."""
+        return {"containers": self.names, "default_users": self._default_users}
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """The reverse of :meth:`dump`."""
+        self.names = data.get("containers", {})
+        self._default_users = data.get("default_users", {})
+
+    def summary(self) -> dict[str, Any]:
+        """State for people."""
+        running = {identity: identity in self._pids for identity in self.names}
+        return {
+            "wsl_version": package_version(self.machine),
+            "containers": {
+                identity: {"container": name, "running": running[identity]} for identity, name in self.names.items()
+            },
+        }
+
+
+def stream(command: list[str], process: LinuxProcess) -> int:
+    """Run a local command with the streams of a Linux process and return its exit code; ended when it is cancelled."""
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+    def feed() -> None:
+        with contextlib.suppress(OSError):
+            while data := process.stdin.read(PIECE):
+                child.stdin.write(data)
+                child.stdin.flush()
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+
+    def drain(pipe: Any, write: Any) -> None:
+        while data := pipe.read1(PIECE):
+            write(data)
+
+    threading.Thread(target=feed, daemon=True).start()
+    readers = [
+        threading.Thread(target=drain, args=pair, daemon=True)
+        for pair in ((child.stdout, process.write_stdout), (child.stderr, process.write_stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    ended = threading.Event()
+    threading.Thread(target=_end_when_cancelled, args=(child, process.cancelled, ended), daemon=True).start()
+    for reader in readers:
+        reader.join()
+    code = child.wait()
+    ended.set()
+    return code if code >= 0 else 128 - code
+
+
+def _end_when_cancelled(child: subprocess.Popen[bytes], cancelled: threading.Event, ended: threading.Event) -> None:
+    while not ended.is_set():
+        if cancelled.wait(0.2):
+            child.kill()
+            return
+
+
+def _default_user(conf: bytes) -> str | None:
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    with contextlib.suppress(configparser.Error):
+        parser.read_string(conf.decode("utf-8", "replace"))
+    sections = {name.lower(): name for name in parser.sections()}
+    return parser.get(sections["user"], "default", fallback=None) if "user" in sections else None

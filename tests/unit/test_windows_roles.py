@@ -1,0 +1,314 @@
+"""What the Windows roles conclude from what they read, without a host."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.role_values import role_value
+
+WINDOWS_10_TOO_OLD = "10.0.19044.0"
+WINDOWS_10 = "10.0.19045.0"
+WINDOWS_11_21H2 = "10.0.22000.0"
+WINDOWS_11 = "10.0.26100.0"
+
+
+def facts(build: str = WINDOWS_11) -> dict:
+    return {
+        "ansible_facts": {
+            "distribution_version": build,
+            "env": {"SystemDrive": "C:", "USERPROFILE": "C:\\Users\\u", "LOCALAPPDATA": "C:\\Users\\u\\AppData\\Local"},
+        }
+    }
+
+
+@pytest.mark.parametrize(("build", "new_enough"), [(WINDOWS_10_TOO_OLD, False), (WINDOWS_10, True), (WINDOWS_11, True)])
+def test_windows_10_22h2_is_the_oldest(build, new_enough):
+    assert (
+        role_value("windows_base", "__windows_base_build is version(__windows_base_minimum, '>=')", **facts(build))
+        is new_enough
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"),
+    [
+        ("DL-01", True),
+        ("a", True),
+        ("x" * 15, True),
+        ("x" * 16, False),
+        ("1234", False),
+        ("-a", False),
+        ("a-", False),
+        ("a_b", False),
+        ("a.b", False),
+        ("工作站", False),
+    ],
+)
+def test_a_computer_name_is_what_rfc_1123_and_netbios_allow(name, valid):
+    matches = role_value("windows_base", "name is match(__windows_base_hostname_pattern)", name=name)
+    assert matches is valid
+
+
+@pytest.mark.parametrize(
+    ("server", "ours"),
+    [
+        ("127.0.0.1:7890", True),
+        ("localhost:7890", True),
+        ("http://127.0.0.1:7890", True),
+        ("http=127.0.0.1:7890;https=127.0.0.1:7890", True),
+        ("http=127.0.0.1:7890;https=10.0.0.1:8080", False),
+        ("10.0.0.1:7890", False),
+        ("127.0.0.1:7891", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_system_proxy_that_the_program_switched_on_itself_is_recognised(server, ours):
+    read = {"diff": {"before": {"server": server}}}
+    assert role_value("windows_proxy", "__windows_proxy_user_ours", __windows_proxy_user_read=read) is ours
+
+
+def rule(**parts: str) -> dict:
+    known = {"Action": "Block", "Active": "TRUE", "Dir": "In", "Protocol": "6", "Profile": "Public", "Name": "Clash"}
+    text = "v2.32|" + "".join(f"{key}={value}|" for key, value in (known | parts).items())
+    return {"value": text, "raw_value": text, "type": "REG_SZ"}
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (rule(App="C:\\Program Files\\Clash\\clash.exe"), ["Clash"]),
+        (rule(App="C:\\Program Files\\Clash\\CLASH.EXE", Name="代理"), ["代理"]),
+        (rule(App="C:\\clash.exe", Action="Allow"), []),
+        (rule(App="C:\\clash.exe", Active="FALSE"), []),
+        (rule(App="C:\\clash.exe", Dir="Out"), []),
+        (rule(App="C:\\notclash.exe"), []),
+        (rule(), []),
+    ],
+)
+def test_the_rule_that_blocks_the_proxy_program_is_named(value, names):
+    known = {
+        "ansible_facts": {
+            "tcp_listen": [{"port": 7890, "address": "0.0.0.0", "name": "clash"}, {"port": 445, "name": "System"}]
+        },
+        "__windows_proxy_rules": {"properties": {"{1}": value}},
+    }
+    assert role_value("windows_proxy", "__windows_proxy_block_rules", **known) == names
+
+
+@pytest.mark.parametrize(
+    ("addresses", "count"), [(["127.0.0.1", "::1"], 0), (["0.0.0.0"], 1), (["::", "127.0.0.1"], 1)]
+)
+def test_a_proxy_for_this_pc_alone_is_out_of_reach_for_wsl(addresses, count):
+    listening = [{"port": 7890, "address": address, "name": "clash"} for address in addresses]
+    reachable = role_value("windows_proxy", "__windows_proxy_reachable", ansible_facts={"tcp_listen": listening})
+    assert len(reachable) == count
+
+
+def test_the_environment_that_was_there_is_found_whatever_its_case():
+    read = {"properties": {"HTTP_PROXY": {"raw_value": "http://old:1"}, "Path": {"raw_value": "%SystemRoot%"}}}
+    before = role_value("windows_proxy", "__windows_proxy_environment_before", __windows_proxy_environment_read=read)
+    assert before == {"http_proxy": "http://old:1"}
+
+
+def test_the_bootstrapper_gets_the_workload_its_parts_and_the_languages():
+    known = {
+        "visual_studio_components": ["X"],
+        "visual_studio_languages": ["zh-CN", "en-US"],
+        "visual_studio_recommended": True,
+    }
+    assert role_value("visual_studio", "__visual_studio_add", **known) == [
+        "--add",
+        "Microsoft.VisualStudio.Workload.NativeDesktop",
+        "--add",
+        "X",
+        "--includeRecommended",
+        "--addProductLang",
+        "zh-CN",
+        "--addProductLang",
+        "en-US",
+    ]
+    bare = {"visual_studio_product": "BuildTools", "visual_studio_recommended": False}
+    assert role_value("visual_studio", "__visual_studio_add", **bare) == [
+        "--add",
+        "Microsoft.VisualStudio.Workload.VCTools",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("version", "product", "url"),
+    [
+        (2022, "Community", "https://aka.ms/vs/17/release/vs_community.exe"),
+        (2026, "BuildTools", "https://aka.ms/vs/18/stable/vs_BuildTools.exe"),
+    ],
+)
+def test_the_bootstrapper_comes_from_microsoft(version, product, url):
+    assert (
+        role_value("visual_studio", "__visual_studio_url", visual_studio_version=version, visual_studio_product=product)
+        == url
+    )
+
+
+def test_an_incomplete_visual_studio_does_not_count():
+    instances = [{"isComplete": False, "installationPath": "C:\\a"}, {"isComplete": True, "installationPath": "C:\\b"}]
+    known = {"__visual_studio_instances": {"stdout": json.dumps(instances)}}
+    assert role_value("visual_studio", "__visual_studio_complete", **known) == instances[1:]
+    assert role_value("visual_studio", "__visual_studio_path", **known) == "C:\\b"
+
+
+@pytest.mark.parametrize(
+    ("version", "file"),
+    [
+        ("13.4.2", "cuda_13.4.2_windows_x86_64.exe"),
+        ("13.3.0", "cuda_13.3.0_windows.exe"),
+        ("12.9.1", "cuda_12.9.1_576.57_windows.exe"),
+    ],
+)
+def test_nvidia_names_the_installer_by_version(version, file):
+    url = role_value("cuda_windows", "__cuda_windows_url", cuda_windows_version=version)
+    assert url == f"https://developer.download.nvidia.com/compute/cuda/{version}/local_installers/{file}"
+
+
+@pytest.mark.parametrize(
+    ("version", "driver", "capability", "carries"),
+    [("13.4.1", "580", "7.5", False), ("13.0.2", "580", "7.5", True), ("12.9.1", "525", "5.0", True)],
+)
+def test_a_cuda_version_asks_for_a_driver_and_a_gpu(version, driver, capability, carries):
+    expression = "[__cuda_windows_minimum_driver, __cuda_windows_minimum_capability, __cuda_windows_carries_driver]"
+    assert role_value("cuda_windows", expression, cuda_windows_version=version) == [driver, capability, carries]
+
+
+def test_the_best_gpu_counts():
+    read = {"stdout_lines": ["581.57, 6.1", "581.57, 8.9"]}
+    assert role_value(
+        "cuda_windows", "[__cuda_windows_driver, __cuda_windows_capability]", __cuda_windows_smi_read=read
+    ) == [
+        "581.57",
+        8.9,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stdout", "keys", "there"),
+    [
+        (
+            "Cuda compilation tools, release 13.4, V13.4.59",
+            ["{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}_CUDAToolkit_13.4"],
+            True,
+        ),
+        (
+            "Cuda compilation tools, release 13.4, V13.4.59",
+            ["{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}_CUDAToolkit_13.3"],
+            False,
+        ),
+        ("", ["{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}_CUDAToolkit_13.4"], False),
+    ],
+)
+def test_cuda_is_there_when_nvcc_runs_and_windows_lists_it(stdout, keys, there):
+    known = {"__cuda_windows_nvcc_read": {"stdout": stdout}, "__cuda_windows_programs": {"sub_keys": keys}}
+    assert role_value("cuda_windows", "__cuda_windows_there", **known) is there
+
+
+@pytest.mark.parametrize(
+    ("build", "features", "sections"),
+    [
+        (
+            WINDOWS_10,
+            ["VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux"],
+            {"general": {"instanceIdleTimeout": -1}},
+        ),
+        (
+            WINDOWS_11_21H2,
+            ["VirtualMachinePlatform"],
+            {"general": {"instanceIdleTimeout": -1}, "wsl2": {"vmIdleTimeout": -1}},
+        ),
+        (
+            WINDOWS_11,
+            ["VirtualMachinePlatform"],
+            {"general": {"instanceIdleTimeout": -1}, "wsl2": {"vmIdleTimeout": -1, "networkingMode": "nat"}},
+        ),
+    ],
+)
+def test_features_and_wslconfig_follow_the_windows_version(build, features, sections):
+    assert role_value("wsl_enable", "__wsl_enable_features", **facts(build)) == features
+    assert role_value("wsl_enable", "__wsl_enable_wslconfig_settings", **facts(build)) == sections
+
+
+def reasons(active="A", name="A", cbs=False, renames=None, changed=False, there=False):
+    registered = (
+        [{"properties": {"DistributionName": {"value": "Ubuntu-24.04"}, "State": {"value": 1}}}] if there else []
+    )
+    return {
+        "__wsl_enable_restart_read": {
+            "results": [{"value": active}, {"value": name}, {"exists": cbs}, {"value": renames}]
+        },
+        "__wsl_enable_features_set": {"changed": changed},
+        "__wsl_enable_lxss_read": {"results": registered},
+    }
+
+
+@pytest.mark.parametrize(
+    ("known", "needed"),
+    [
+        (reasons(), False),
+        (reasons(cbs=True), True),
+        (reasons(renames=["x"]), True),
+        (reasons(name="B"), True),
+        (reasons(name="B", there=True), True),
+        (reasons(active="dl-01", name="DL-01"), False),
+        (reasons(cbs=True, renames=["x"], there=True), False),
+        (reasons(cbs=True, there=True, changed=True), True),
+    ],
+)
+def test_windows_is_restarted_for_a_reason_and_a_finished_pc_only_for_its_name(known, needed):
+    assert role_value("wsl_enable", "__wsl_enable_restart_needed", **known) is needed
+
+
+@pytest.mark.parametrize(
+    ("output", "hypervisor_missing", "firmware_off"),
+    [
+        ("    HypervisorPresent = false\n    VirtualizationFirmwareEnabled = false", True, True),
+        ("    HypervisorPresent = false\n    VirtualizationFirmwareEnabled = true", True, False),
+        ("    HypervisorPresent = true\n    VirtualizationFirmwareEnabled = false", False, True),
+        ("", False, False),
+    ],
+)
+def test_virtualization_is_refused_only_on_a_clear_answer(output, hypervisor_missing, firmware_off):
+    known = {"__wsl_enable_wmi_read": {"results": [{"stdout": output}, {}]}}
+    assert role_value("wsl_enable", "[__wsl_enable_hypervisor_missing, __wsl_enable_firmware_off]", **known) == [
+        hypervisor_missing,
+        firmware_off,
+    ]
+
+
+def test_the_saved_wslconfig_keeps_the_first_value_and_gains_new_keys():
+    known = facts() | {
+        "wsl_enable_memory": "8GB",
+        "__wsl_enable_wslconfig_read": {"content": "W3dzbDJdCm1lbW9yeT00R0IKdm1JZGxlVGltZW91dD0tMQo="},
+        "__wsl_enable_wslconfig_value": {"value": '{"wsl2": {"vmIdleTimeout": "60000"}}'},
+    }
+    assert role_value("wsl_enable", "__wsl_enable_wslconfig_save", **known) == {
+        "general": {"instanceIdleTimeout": None},
+        "wsl2": {"memory": "4GB", "networkingMode": None, "vmIdleTimeout": "60000"},
+    }
+
+
+def test_an_unknown_distribution_has_no_image_until_it_is_given():
+    assert role_value("wsl_enable", "__wsl_enable_image_url", wsl_enable_distribution="Debian") == ""
+
+
+def test_a_download_continues_and_never_asks_the_environment_for_a_proxy():
+    known = {
+        "windows_download_url": "https://u/x.exe",
+        "windows_download_path": "C:\\d\\x.exe",
+        "windows_download_checksum": "md5:AB",
+    }
+    argv = role_value("windows_download", "__windows_download_argv", **known)
+    assert argv[argv.index("--continue-at") + 1] == "-"
+    assert argv[argv.index("--proxy") + 1] == ""
+    assert role_value("windows_download", "[__windows_download_algorithm, __windows_download_digest]", **known) == [
+        "md5",
+        "ab",
+    ]

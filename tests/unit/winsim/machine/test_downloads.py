@@ -1,0 +1,159 @@
+"""curl.exe, win_get_url, win_package of a URL: proxies, breaks, resuming, checksums."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from winsim.runtime import SimulatorError
+
+PROXY = "http://127.0.0.1:7890"
+IMAGE = "https://releases.ubuntu.com/24.04.5/ubuntu-24.04.5-wsl-amd64.wsl"
+IMAGE_SHA256 = "bb415d824822c4b878125729af451a5d18fb13d1cf5cbed9a7393ad64ac6039e"
+BYTES = 388975696
+TARGET = "C:\\dl\\u.wsl"
+
+
+def curl(host, *more, url=IMAGE, proxy=PROXY):
+    return host.run("curl.exe", "--fail", "--location", "--silent", "--show-error", "--create-dirs",
+                    "--continue-at", "-", "--proxy", proxy, "--output", TARGET, *more, url)  # fmt: skip
+
+
+def sha256(host):
+    return host.module("win_stat", path=TARGET, checksum_algorithm="sha256")["stat"].get("checksum")
+
+
+def test_a_download_goes_through_the_proxy_and_is_logged(host):
+    assert curl(host).rc == 0
+    assert sha256(host) == IMAGE_SHA256
+    assert [(item["proxy"], item["bytes"], item["status"]) for item in host.machine.network.requests] == [
+        ("127.0.0.1:7890", BYTES, 200)
+    ]
+
+
+def test_without_the_proxy_the_connection_times_out(host):
+    done = curl(host, proxy="")
+    assert (done.rc, done.stderr.startswith(b"curl: (28)")) == (28, True)
+
+
+def test_a_proxy_that_does_not_listen_is_exit_code_7(host):
+    assert curl(host, proxy="http://127.0.0.1:7891").rc == 7
+    assert curl(host, proxy="http://nowhere:7890").rc == 5
+
+
+def test_the_environment_names_the_proxy_when_the_command_line_does_not(host):
+    done = host.run("curl.exe", "-sS", "http://www.msftconnecttest.com/connecttest.txt", http_proxy=PROXY)
+    assert (done.rc, done.stdout) == (0, b"Microsoft Connect Test")
+    bypassed = host.run("curl.exe", "-sS", "http://www.msftconnecttest.com/connecttest.txt", http_proxy=PROXY,
+                        no_proxy="msftconnecttest.com")  # fmt: skip
+    assert bypassed.rc == 28
+
+
+def test_a_broken_transfer_goes_on_where_it_stopped(host):
+    host.machine.faults["downloads"] = [{"url": "*ubuntu*", "kind": "break", "bytes": 1000, "times": 1}]
+    broken = curl(host)
+    assert (broken.rc, host.machine.files.size(TARGET)) == (18, 1000)
+    assert sha256(host) != IMAGE_SHA256
+    assert curl(host).rc == 0
+    assert sha256(host) == IMAGE_SHA256
+    assert [(item["start"], item["bytes"]) for item in host.machine.network.requests] == [
+        (0, 1000),
+        (1000, BYTES - 1000),
+    ]
+
+
+def test_a_complete_file_is_not_fetched_again(host):
+    curl(host)
+    again = curl(host)
+    assert (again.rc, b"416" in again.stderr) == (22, True)
+    assert host.machine.network.bytes_downloaded() == BYTES
+    assert sha256(host) == IMAGE_SHA256
+
+
+def test_a_server_error_is_22_and_retried_when_asked(host):
+    host.machine.faults["downloads"] = [{"url": "*ubuntu*", "kind": "status", "status": 502, "times": 1}]
+    assert curl(host).rc == 22
+    host.machine.faults["downloads"] = [{"url": "*ubuntu*", "kind": "status", "status": 502, "times": 1}]
+    assert curl(host, "--retry", "2").rc == 0
+
+
+def test_a_foreign_beginning_never_becomes_the_right_file(host):
+    host.machine.files.write_bytes(TARGET, b"something else", parents=True)
+    assert curl(host).rc == 0
+    assert host.machine.files.size(TARGET) == BYTES
+    assert sha256(host) != IMAGE_SHA256
+
+
+def test_a_full_disk_is_exit_code_23(build, on):
+    host = on(build(disks={"C": {"size_gb": 100, "free_gb": 0.1}}))
+    assert curl(host).rc == 23
+
+
+def test_an_option_that_is_not_known_fails_loudly(host):
+    with pytest.raises(SimulatorError, match="simulator: curl: option not known: --frob"):
+        curl(host, "--frob")
+
+
+def test_an_unknown_host_fails_loudly(host):
+    with pytest.raises(SimulatorError, match="simulator: URL not in the catalogue"):
+        curl(host, url="https://example.org/x")
+
+
+def test_a_file_that_is_being_written_can_not_be_renamed(build, on):
+    host = on(build(time_scale=0.05))
+    thread = threading.Thread(target=curl, args=(host,), daemon=True)
+    thread.start()
+    while not host.machine.files.exists(TARGET):
+        time.sleep(0.005)
+    busy = host.run("cmd.exe", "/d", "/c", "ren", TARGET, "u.wsl")
+    thread.join(20)
+    assert (busy.rc, host.run("cmd.exe", "/d", "/c", "ren", TARGET, "u.wsl").rc) == (1, 0)
+
+
+def test_get_url_compares_checksums(host, fails):
+    args = {"url": IMAGE, "dest": "C:\\Windows\\Temp\\", "checksum": IMAGE_SHA256, "checksum_algorithm": "sha256"}
+    with fails("Error downloading .* Unable to connect to the remote server"):
+        host.module("win_get_url", **args)
+    args["proxy_url"] = PROXY
+    assert host.module("win_get_url", check=True, **args)["changed"] is True
+    assert not host.machine.files.exists("C:\\Windows\\Temp\\ubuntu-24.04.5-wsl-amd64.wsl")
+    first = host.module("win_get_url", **args)
+    assert (first["changed"], first["checksum_dest"], first["size"]) == (True, IMAGE_SHA256, BYTES)
+    assert host.module("win_get_url", **args, force=False)["changed"] is False
+    before = host.machine.network.bytes_downloaded()
+    assert host.module("win_get_url", **args, force=False)["changed"] is False
+    assert host.machine.network.bytes_downloaded() == before
+    with fails("did not match 'abc'"):
+        host.module("win_get_url", **{**args, "checksum": "abc"})
+
+
+def test_get_url_uses_the_users_own_proxy(host):
+    host.module("win_inet_proxy", proxy="127.0.0.1:7890")
+    assert host.module("win_get_url", url=IMAGE, dest="C:\\Windows\\Temp\\u.wsl")["changed"] is True
+
+
+def test_get_url_reads_a_list_of_checksums(host, fails):
+    args = {"url": IMAGE, "dest": "C:\\Windows\\Temp\\u.wsl", "checksum_algorithm": "sha256", "proxy_url": PROXY}
+    args["checksum_url"] = "https://releases.ubuntu.com/24.04.5/SHA256SUMS"
+    assert host.module("win_get_url", **args)["checksum_src"] == IMAGE_SHA256
+
+
+def test_get_url_into_a_missing_folder_fails(host, fails):
+    with fails("The path 'C:\\\\none' does not exist for destination"):
+        host.module("win_get_url", url=IMAGE, dest="C:\\none\\u.wsl", proxy_url=PROXY)
+
+
+def test_a_corrupt_download_does_not_pass_the_checksum(host, fails):
+    host.machine.faults["downloads"] = [{"url": "*ubuntu*", "kind": "corrupt", "times": 1}]
+    with fails("did not match"):
+        host.module("win_get_url", url=IMAGE, dest="C:\\Windows\\Temp\\u.wsl", checksum=IMAGE_SHA256,
+                    checksum_algorithm="sha256", proxy_url=PROXY)  # fmt: skip
+    assert not host.machine.files.exists("C:\\Windows\\Temp\\u.wsl")
+
+
+def test_package_checks_the_signer_when_asked(host, fails):
+    url = "https://aka.ms/vs/17/release/vs_community.exe"
+    host.machine.faults["downloads"] = [{"url": "*vs_Community*", "kind": "signer"}]
+    with fails("is not digitally signed"):
+        host.module("win_package", path=url, creates_path="C:\\none", verify_signature=True, proxy_url=PROXY)

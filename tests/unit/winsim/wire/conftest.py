@@ -1,0 +1,77 @@
+"""A machine in memory and a process on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from winsim import runtime
+from winsim.machine import Machine
+from winsim.model import describe
+from winsim.model.blank import install_windows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _handlers() -> None:
+    runtime.load_handlers()
+
+
+@pytest.fixture
+def machine() -> Machine:
+    """A bare Windows 11 in English."""
+    made = Machine(describe.complete({"hostname": "LAB-PC"}))
+    describe.connect(made)
+    install_windows(made)
+    made._first_boot()
+    describe.apply(made)
+    return made
+
+
+class Result:
+    """What a process wrote and returned."""
+
+    def __init__(self) -> None:
+        self.stdout, self.stderr, self.code = bytearray(), bytearray(), 0
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on stdout."""
+        return self.stdout.decode().splitlines()
+
+
+@pytest.fixture
+def process(machine: Machine) -> Callable[..., tuple[runtime.Process, Result]]:
+    """Make a process of the user ``student`` and the result it writes to."""
+
+    def make(stdin: bytes = b"", **environment: str) -> tuple[runtime.Process, Result]:
+        session = runtime.Session(machine, "student", environment=machine.environment_for("student"))
+        session.cwd = "C:\\Users\\student"
+        session.environment.update(environment)
+        result = Result()
+        made = runtime.Process(
+            session=session,
+            argv=["test"],
+            environment=session.environment.copy(),
+            stdin=runtime.InputStream(stdin),
+            write_stdout=result.stdout.extend,
+            write_stderr=result.stderr.extend,
+        )
+        return made, result
+
+    return make
+
+
+@pytest.fixture
+def powershell(process: Callable[..., Any]) -> Callable[..., Result]:
+    """Run a PowerShell text."""
+    from winsim.pwsh.interpreter import run_script
+
+    def run(text: str, **environment: str) -> Result:
+        made, result = process(**environment)
+        outcome = run_script(made, text)
+        result.code = outcome.exit_code
+        result.stderr.extend("".join(outcome.errors).encode())
+        return result
+
+    return run

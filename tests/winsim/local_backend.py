@@ -1,0 +1,21 @@
+"""A backend for tests without Docker: what wsl.exe executes runs on this machine, as the user who runs the tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from winsim.wsl_backend import LinuxProcess, MemoryBackend
+from winsim.wsl_container import stream
+
+HERE = Path(__file__).parent
+
+
+class LocalBackend(MemoryBackend):
+    """Users and life as in the memory backend; commands are real."""
+
+    def run(self, process: LinuxProcess) -> int:
+        """Run a command here; ``LAB_USER`` tells it for whom, and ``sudo`` is the one of these tests."""
+        path = f"{HERE / 'bin'}:{os.environ['PATH']}"
+        command = ["env", "-C", process.cwd, f"PATH={path}", f"LAB_USER={process.user}", *process.argv]
+        return stream(command, process)

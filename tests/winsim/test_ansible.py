@@ -1,0 +1,219 @@
+"""The unmodified ansible-playbook against the simulator: modules, files, become, async, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+from simulator_process import PASSWORD
+
+PING = {"name": "ping", "ansible.windows.win_ping": {}}
+
+
+@pytest.mark.parametrize(
+    ("transport", "scheme"), [("basic", "http"), ("ntlm", "http"), ("basic", "https"), ("ntlm", "https")]
+)
+def test_ping_over_every_transport(simulator, play, transport: str, scheme: str) -> None:
+    result = play(
+        simulator,
+        [PING],
+        ansible_winrm_transport=transport,
+        ansible_winrm_scheme=scheme,
+        ansible_port=simulator.client.info[f"{scheme}_port"],
+    )
+    assert result["ping"]["ping"] == "pong"
+    assert result["rc"] == 0
+
+
+def test_wrong_password_makes_the_host_unreachable(simulator, play) -> None:
+    result = play(simulator, [PING], ansible_password="wrong", ansible_winrm_transport="ntlm")
+    assert result["ping"]["unreachable"] is True
+    assert "the specified credentials were rejected by the server" in result["ping"]["msg"]
+    assert result["rc"] == 4
+
+
+def test_files_travel_both_ways_unchanged(simulator, play, tmp_path: Path) -> None:
+    source = tmp_path / "source.bin"
+    source.write_bytes(bytes(range(256)) * 5000)
+    digest = hashlib.sha1(source.read_bytes()).hexdigest()
+    copy = {"ansible.windows.win_copy": {"src": str(source), "dest": "C:\\Users\\student\\copied.bin"}}
+    result = play(
+        simulator,
+        [
+            {"name": "copy", **copy},
+            {"name": "copy again", **copy},
+            {"name": "stat", "ansible.windows.win_stat": {"path": "C:\\Users\\student\\copied.bin"}},
+            {
+                "name": "fetch",
+                "ansible.builtin.fetch": {
+                    "src": "C:\\Users\\student\\copied.bin",
+                    "dest": f"{tmp_path}/back.bin",
+                    "flat": True,
+                },
+            },
+        ],
+    )
+    assert (result["copy"]["changed"], result["copy again"]["changed"]) == (True, False)
+    assert (result["stat"]["stat"]["size"], result["stat"]["stat"]["checksum"]) == (1280000, digest)
+    assert (tmp_path / "back.bin").read_bytes() == source.read_bytes()
+
+
+def test_no_temporary_folder_is_left_behind(simulator, play) -> None:
+    copy = {"content": "some text", "dest": "C:\\Users\\student\\text.txt"}
+    find = {"paths": "C:\\Users\\student\\AppData\\Local\\Temp", "file_type": "directory", "patterns": "ansible-tmp*"}
+    result = play(
+        simulator,
+        [{"name": "copy", "ansible.windows.win_copy": copy}, {"name": "find", "ansible.windows.win_find": find}],
+    )
+    assert result["copy"]["changed"] is True
+    assert result["find"]["files"] == []
+
+
+def test_script_runs_with_its_arguments(simulator, play, tmp_path: Path) -> None:
+    script = tmp_path / "hello.ps1"
+    script.write_text('param($Name)\nWrite-Output "hello $Name from $env:COMPUTERNAME"\nexit 3\n')
+    result = play(
+        simulator, [{"name": "script", "ansible.builtin.script": f"{script} -Name you", "failed_when": False}]
+    )
+    assert (result["script"]["stdout"], result["script"]["rc"]) == ("hello you from LAB-PC\r\n", 3)
+
+
+def test_raw_text_is_powershell(simulator, play) -> None:
+    result = play(simulator, [{"name": "raw", "ansible.builtin.raw": '$x = 20 + 1; "<$($x * 2)>"'}])
+    assert (result["raw"]["stdout"], result["raw"]["rc"]) == ("<42>\r\n", 0)
+
+
+def test_become_switches_the_account(simulator, play) -> None:
+    def whoami(name: str, user: str, **variables: str) -> dict:
+        task = {"name": name, "ansible.windows.win_shell": "[Environment]::UserName; $env:USERPROFILE"}
+        return task | {"become": True, "become_method": "runas", "become_user": user, "vars": variables}
+
+    result = play(
+        simulator,
+        [
+            whoami("other", "alice", ansible_become_password="alice-only"),
+            whoami("system", "SYSTEM"),
+            whoami("wrong", "alice", ansible_become_password="no") | {"ignore_errors": True},
+            whoami("nobody", "nobody", ansible_become_password="no") | {"ignore_errors": True},
+        ],
+    )
+    assert result["other"]["stdout"] == "alice\r\nC:\\Users\\alice\r\n"
+    assert result["system"]["stdout"] == "LAB-PC$\r\nC:\\Windows\\system32\\config\\systemprofile\r\n"
+    refused = "The user name or password is incorrect, Win32ErrorCode 1326 - 0x0000052E"
+    assert refused in result["wrong"]["msg"]
+    assert "identity references could not be translated" in result["nobody"]["msg"]
+
+
+def test_environment_keyword_reaches_the_command(simulator, play) -> None:
+    task = {"name": "shell", "ansible.windows.win_shell": '"$env:LAB_A"', "environment": {"LAB_A": "a b%c"}}
+    assert play(simulator, [task])["shell"]["stdout"] == "a b%c\r\n"
+
+
+def test_async_job_runs_in_the_background(simulator, play) -> None:
+    sleep = "Start-Sleep -Milliseconds 1500; 'done'"
+    result = play(
+        simulator,
+        [
+            {"name": "start", "ansible.windows.win_shell": sleep, "async": 20, "poll": 0, "register": "job"},
+            {"name": "early", "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"}},
+            {
+                "name": "late",
+                "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"},
+                "register": "state",
+                "until": "state.finished",
+                "retries": 10,
+                "delay": 1,
+            },
+            {"name": "polled", "ansible.windows.win_shell": "'polled'", "async": 20, "poll": 1},
+            {"name": "gone", "ansible.builtin.async_status": {"jid": "j1.1"}, "ignore_errors": True},
+        ],
+    )
+    assert (result["start"]["started"], result["start"]["finished"]) == (True, False)
+    assert result["early"]["finished"] is False
+    assert (result["late"]["finished"], result["late"]["stdout"]) == (True, "done\r\n")
+    assert result["polled"]["stdout"] == "polled\r\n"
+    assert result["gone"]["msg"].startswith("could not find job at ")
+
+
+def test_async_job_that_takes_too_long_is_ended(simulator, play) -> None:
+    result = play(simulator, [{"name": "slow", "ansible.windows.win_shell": "Start-Sleep 30", "async": 1, "poll": 1}])
+    assert result["rc"] == 2
+    expected = "failure during async watchdog: timed out waiting for module completion"
+    assert (
+        result["slow"]["msg"] == expected
+        or "async task did not complete within the requested time" in result["slow"]["msg"]
+    )
+
+
+def test_check_mode_and_diff_reach_the_module(simulator, play) -> None:
+    task = {
+        "name": "value",
+        "ansible.windows.win_regedit": {"path": "HKCU:\\Software\\Lab", "name": "a", "data": "b"},
+    }
+    checked = play(simulator, [task], "--check", "--diff")
+    assert checked["value"]["changed"] is True
+    assert checked["value"]["diff"]["after"] == {"HKCU:\\Software\\Lab": {}}
+    assert play(simulator, [task])["value"]["changed"] is True
+    assert play(simulator, [task])["value"]["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (
+            {"ansible.windows.win_environment": {"name": "a", "value": "b", "level": "planet"}},
+            "value of level must be one of: machine, process, user. Got no match for: planet",
+        ),
+        (
+            {"ansible.windows.win_environment": {"name": "a", "value": "b", "level": "user", "colour": "red"}},
+            "Unsupported parameters for (ansible.windows.win_environment) module: colour. Supported parameters include: ",
+        ),
+        ({"ansible.windows.win_stat": {}}, "missing required arguments: path"),
+        (
+            {"ansible.windows.win_package": {"path": "C:\\x.msi", "provider": "rpm"}},
+            "value of provider must be one of: ",
+        ),
+        (
+            {"community.windows.win_pester": {"path": "C:\\x"}},
+            "simulator: module not known: community.windows.win_pester",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_in_the_words_of_the_module(simulator, play, task: dict, message: str) -> None:
+    result = play(simulator, [{"name": "task", **task}])
+    assert result["rc"] == 2
+    assert result["task"]["msg"].startswith(message)
+
+
+def test_powershell_beyond_the_subset_fails_loudly(simulator, play) -> None:
+    result = play(simulator, [{"name": "raw", "ansible.builtin.raw": "Get-Frobnication -Deep"}])
+    assert result["rc"] == 2
+    assert "simulator: PowerShell not understood: cmdlet Get-Frobnication at line " in result["raw"]["stderr"]
+
+
+def test_payload_as_a_file_is_run_too(simulator, play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_KEEP_REMOTE_FILES", "1")
+    assert play(simulator, [PING])["ping"]["ping"] == "pong"
+
+
+def test_passwords_are_nowhere_to_be_seen(simulator, play) -> None:
+    task = {
+        "name": "user",
+        "ansible.windows.win_shell": "'x'",
+        "become": True,
+        "become_method": "runas",
+        "become_user": "alice",
+        "vars": {"ansible_become_password": "alice-only"},
+    }
+    play(simulator, [task])
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    log = (simulator.state / "events.jsonl").read_text() + (simulator.state / "winsim.log").read_text()
+    summary = simulator.command("state", "--state", str(simulator.state)).stdout
+    assert "LAB-PC" in summary
+    assert '"event": "become"' in log
+    for secret in (PASSWORD, "alice-only"):
+        assert secret not in processes
+        assert secret not in log
+        assert secret not in summary

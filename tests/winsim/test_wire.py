@@ -1,0 +1,197 @@
+"""WS-Management as pywinrm and a bare HTTP client see it."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import threading
+import time
+
+import pytest
+import winrm
+from simulator_process import PASSWORD, Simulator
+from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WSManFaultError
+
+
+@pytest.mark.parametrize(
+    ("transport", "scheme", "encryption"),
+    [
+        ("plaintext", "http", "auto"),
+        ("ntlm", "http", "always"),
+        ("ntlm", "http", "never"),
+        ("ssl", "https", "auto"),
+        ("ntlm", "https", "auto"),
+        ("ntlm", "https", "always"),
+    ],
+)
+def test_every_way_to_log_on_works(simulator: Simulator, transport: str, scheme: str, encryption: str) -> None:
+    output = simulator.run("echo", "%COMPUTERNAME%", transport=transport, scheme=scheme, message_encryption=encryption)
+    assert output == (b"LAB-PC\r\n", b"", 0)
+
+
+@pytest.mark.parametrize("user", ["LAB-PC\\student", ".\\student", "STUDENT"])
+def test_ntlm_takes_every_spelling_of_a_local_account(simulator: Simulator, user: str) -> None:
+    stdout, _, code = simulator.run("echo", "%USERNAME%", transport="ntlm", username=user)
+    assert (stdout, code) == (b"student\r\n", 0)
+
+
+@pytest.mark.parametrize("transport", ["plaintext", "ntlm"])
+@pytest.mark.parametrize(("user", "password"), [("student", "wrong"), ("nobody", PASSWORD), ("Guest", "")])
+def test_wrong_credentials_are_refused(simulator: Simulator, transport: str, user: str, password: str) -> None:
+    with pytest.raises(InvalidCredentialsError):
+        simulator.run("echo", "%COMPUTERNAME%", transport=transport, username=user, password=password)
+
+
+def test_certificate_of_the_host_can_be_verified(simulator: Simulator) -> None:
+    certificate = simulator.client.info["certificate"]
+    output = simulator.run(
+        "echo",
+        "%COMPUTERNAME%",
+        transport="ssl",
+        scheme="https",
+        server_cert_validation="validate",
+        ca_trust_path=certificate,
+    )
+    assert output == (b"LAB-PC\r\n", b"", 0)
+
+
+def test_unencrypted_messages_are_refused_when_the_host_says_so(own_simulator) -> None:
+    strict = own_simulator("--refuse-unencrypted")
+    with pytest.raises(winrm.exceptions.WinRMTransportError) as refused:
+        strict.run("echo", "%COMPUTERNAME%", transport="plaintext")
+    assert refused.value.code == 500
+    assert strict.run("echo", "%COMPUTERNAME%", transport="ntlm")[0] == b"LAB-PC\r\n"
+    assert strict.run("echo", "%COMPUTERNAME%", transport="ssl", scheme="https")[0] == b"LAB-PC\r\n"
+
+
+def test_first_post_without_a_body_is_answered_empty(simulator: Simulator) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", simulator.client.info["http_port"], timeout=10)
+    connection.request("POST", "/wsman", body=b"")
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 401
+    assert answer.headers.get_all("WWW-Authenticate") == ["Negotiate", 'Basic realm="WSMAN"']
+    token = base64.b64encode(f"student:{PASSWORD}".encode()).decode()
+    connection.request("POST", "/wsman", body=b"", headers={"Authorization": f"Basic {token}"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
+
+
+def _post(simulator: Simulator, body: bytes, path: str = "/wsman") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", simulator.client.info["http_port"], timeout=10)
+    token = base64.b64encode(f"student:{PASSWORD}".encode()).decode()
+    connection.request("POST", path, body=body, headers={"Authorization": f"Basic {token}"})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_other_paths_are_not_found(simulator: Simulator) -> None:
+    assert _post(simulator, b"<x/>", "/other") == (404, b"")
+
+
+@pytest.mark.parametrize("body", [b"no xml", b"<x/>", b"<!DOCTYPE x><x/>"])
+def test_malformed_requests_are_faults(simulator: Simulator, body: bytes) -> None:
+    status, answer = _post(simulator, body)
+    assert status == 500
+    assert b'Code="87"' in answer
+    assert b"w:SchemaValidationError" in answer
+
+
+def test_unknown_resource_is_a_clean_fault(simulator: Simulator) -> None:
+    protocol = simulator.protocol()
+    header = protocol.build_wsman_header("http://schemas.xmlsoap.org/ws/2004/09/transfer/Create", "http://example/psrp")
+    import xmltodict
+
+    with pytest.raises(WSManFaultError) as fault:
+        protocol.send_message(xmltodict.unparse({"env:Envelope": {**header, "env:Body": {}}}))
+    assert fault.value.wsman_fault_code == 2150858752
+    assert "simulator: resource URI 'http://example/psrp'" in fault.value.reason
+
+
+def test_unknown_shell_is_the_fault_that_clients_know(simulator: Simulator) -> None:
+    with pytest.raises(WSManFaultError) as fault:
+        simulator.protocol().run_command("11111111-1111-1111-1111-111111111111", "hostname")
+    assert fault.value.wsman_fault_code == 2150858843
+
+
+def test_shell_of_another_user_is_denied(simulator: Simulator) -> None:
+    owner = simulator.protocol()
+    shell = owner.open_shell()
+    with pytest.raises(WSManFaultError) as fault:
+        simulator.protocol(username="alice", password="alice-only").run_command(shell, "hostname")
+    assert fault.value.wsman_fault_code == 5
+    owner.close_shell(shell)
+
+
+def test_receive_without_output_times_out_with_the_real_fault(simulator: Simulator) -> None:
+    protocol = simulator.protocol(operation_timeout_sec=1, read_timeout_sec=5)
+    shell = protocol.open_shell()
+    command = protocol.run_command(shell, "powershell -Command Start-Sleep -Seconds 30")
+    started = time.monotonic()
+    with pytest.raises(WinRMOperationTimeoutError):
+        protocol.get_command_output_raw(shell, command)
+    assert 0.9 < time.monotonic() - started < 3
+    assert simulator.client.call("GET", "/commands") == [command]
+    protocol.cleanup_command(shell, command)
+    assert simulator.client.call("GET", "/commands") == []
+    protocol.close_shell(shell)
+
+
+def test_input_arrives_in_pieces(simulator: Simulator) -> None:
+    protocol = simulator.protocol()
+    shell = protocol.open_shell(codepage=65001)
+    command = protocol.run_command(shell, "powershell", ["-Command", "-"])
+    protocol.send_command_input(shell, command, b"'one'; 'tw")
+    protocol.send_command_input(shell, command, b"o'\r\n", end=True)
+    assert protocol.get_command_output(shell, command) == (b"one\r\ntwo\r\n", b"", 0)
+    protocol.close_shell(shell)
+
+
+def test_commands_of_one_shell_run_side_by_side(simulator: Simulator) -> None:
+    protocol = simulator.protocol()
+    shell = protocol.open_shell(codepage=65001)
+    slow = protocol.run_command(shell, "powershell -Command Start-Sleep -Milliseconds 700; 'slow'")
+    quick = protocol.run_command(shell, "echo", ["quick"])
+    started = time.monotonic()
+    assert protocol.get_command_output(shell, quick) == (b"quick\r\n", b"", 0)
+    assert time.monotonic() - started < 0.6
+    assert protocol.get_command_output(shell, slow) == (b"slow\r\n", b"", 0)
+    protocol.close_shell(shell)
+
+
+def test_many_clients_at_once(simulator: Simulator) -> None:
+    outputs: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: outputs.append(simulator.run("echo", "%COMPUTERNAME%")[0])) for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert outputs == [b"LAB-PC\r\n"] * 12
+
+
+def test_silent_tls_client_does_not_block_the_others(simulator: Simulator) -> None:
+    import socket
+
+    with socket.create_connection(("127.0.0.1", simulator.client.info["https_port"])):
+        assert simulator.run("echo", "%COMPUTERNAME%", transport="ssl", scheme="https")[0] == b"LAB-PC\r\n"
+
+
+def test_skip_cmd_shell_leaves_the_line_alone(simulator: Simulator) -> None:
+    assert simulator.run("echo", "%USERNAME%")[0] == b"student\r\n"
+    script = "'%USERNAME% & x'"
+    stdout, stderr, code = simulator.run("powershell.exe", "-Command", f'"{script}"', skip=True)
+    assert (stdout, stderr, code) == (b"%USERNAME% & x\r\n", b"", 0)
+    assert simulator.run("echo", "x", skip=True) == (b"", b"The system cannot find the file specified.\r\n", 2)
+
+
+def test_large_output_is_split_and_complete(simulator: Simulator) -> None:
+    stdout, _, code = simulator.run("powershell", "-Command", "'x' * 400000")
+    assert (len(stdout), stdout[-3:], code) == (400002, b"x\r\n", 0)
+
+
+def test_unknown_program_fails_as_in_cmd(simulator: Simulator) -> None:
+    stdout, stderr, code = simulator.run("frobnicate", "/x")
+    assert (stdout, code) == (b"", 9009)
+    assert stderr.startswith(b"'frobnicate' is not recognized as an internal or external command,\r\n")
