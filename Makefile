@@ -3,6 +3,7 @@ PYTHON    ?= python3
 VENV      ?= .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
 INVENTORY ?= inventory/lab
 SUITE     ?= noble
+MACHINE   ?= windows11-zh-cn
 JOBS      ?= 2
 MOLECULE   = molecule -c .config/molecule/config.yml
 SCENARIOS  = $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
@@ -28,8 +29,8 @@ $(STAMP): requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-lab: venv ## start the lab: simulated Internet and WSL distro
-	@python -m lab up --suite $(SUITE)
+lab: venv ## start the lab: simulated Windows PC, Internet and WSL distro
+	@python -m lab up --suite $(SUITE) --machine $(MACHINE)
 
 site: lab ## set up the lab's workstation with the real playbooks/site.yml, and show the proof
 	$(SITE)
@@ -61,10 +62,10 @@ bench: venv ## time the no-op run of the Docker roles next to ping tasks
 	@python tests/bench.py
 
 lab-status: ## what runs in the lab, addresses, last requests
-	@python3 -m lab status
+	@$(or $(wildcard $(BIN)/python),python3) -m lab status
 
 clean: ## remove the lab without a trace
-	@python3 -m lab clean
+	@$(or $(wildcard $(BIN)/python),python3) -m lab clean
 	@rm -rf .cache .ansible .pytest_cache .ruff_cache reports
 
 distclean: clean ## clean, and remove the virtual environment

@@ -8,8 +8,8 @@ import shutil
 import sys
 import time
 
-from lab import distro, engine, images, internet
-from lab.settings import LABEL, STATE, LabError, container, internet_mode, lab_id, networks
+from lab import distro, engine, images, internet, windows
+from lab.settings import LABEL, STATE, WINDOWS_HOST, LabError, container, internet_mode, lab_id, networks
 
 
 def _ours() -> list[str]:
@@ -21,6 +21,8 @@ def _up(options: argparse.Namespace) -> None:
     internet.up()
     if options.suite:
         distro.up(container("distro"), suite=options.suite, networking=options.networking, keep=True)
+    if options.machine:
+        windows.up(WINDOWS_HOST, options.machine)
     print(f"lab: up ({internet_mode()} Internet behind the proxy; everything is simulated on this machine)")
 
 
@@ -38,6 +40,8 @@ def _status(_options: argparse.Namespace) -> None:
             check=False,
         )
         print(f"  {name:<28} {state.strip()}")
+    for name in windows.names():
+        print(f"  {name:<28} {windows.describe(name)}")
     for network in networks():
         print(f"  {network['name']:<28} {network['subnet']}, Windows and its proxy at {network['windows']}:7890")
     if container("internet") in _ours():
@@ -58,6 +62,8 @@ def _proof(_options: argparse.Namespace) -> None:
 
 
 def _clean(_options: argparse.Namespace) -> None:
+    for name in windows.names():
+        windows.down(name)
     if engine.answers():
         for name in _ours():
             distro.down(name)
@@ -86,9 +92,10 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     verbs = top.add_subparsers(dest="command", required=True)
-    up = verbs.add_parser("up", help="start networks and the simulated Internet; with --suite the distro too")
+    up = verbs.add_parser("up", help="start networks and the simulated Internet; with --suite the distro, with --machine the PC")
     up.add_argument("--suite", default="")
     up.add_argument("--networking", default="nat")
+    up.add_argument("--machine", default="", help="a description in lab/winsim/machines: start that Windows PC too")
     up.set_defaults(run=_up)
     verbs.add_parser("status", help="what runs, addresses, last requests").set_defaults(run=_status)
     verbs.add_parser("clean", help="remove everything of the lab").set_defaults(run=_clean)

@@ -15,6 +15,8 @@ LABEL = "wsl-dl-playbook.lab"
 SUITES = {"jammy": "22.04", "noble": "24.04"}
 PROXY_PORT = 7890
 WINDOWS_NAME = "winbox"
+WINDOWS_HOST = "lab-windows"
+"""Name of the simulated Windows PC of ``make site`` in inventory/lab."""
 
 
 class LabError(Exception):

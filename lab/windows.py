@@ -92,6 +92,15 @@ def names() -> list[str]:
     return sorted(path.name for path in STATE.glob("*") if path.is_dir())
 
 
+def describe(name: str) -> str:
+    """Return one line about a PC for the lab's status."""
+    if not running(name):
+        return "simulated Windows PC, stopped"
+    facts = json.loads((state_of(name) / "winsim.json").read_text(encoding="utf-8"))
+    boots = sum(event.get("event") == "boot" for event in events(name))
+    return f"simulated Windows PC, WinRM at 127.0.0.1:{facts['http_port']}, {boots} reboots logged"
+
+
 def events(name: str) -> list[dict]:
     """Return the event log of a PC, oldest first."""
     path = state_of(name) / "events.jsonl"
