@@ -117,6 +117,11 @@ def test_the_users_options_win_over_those_of_the_role():
     }
 
 
+def test_numbers_from_the_command_line_and_the_inventory_mean_the_same():
+    assert value("__docker_engine_options", docker_engine_log_max_file=5)["log-opts"]["max-file"] == "5"
+    assert "80 are wanted" in refusals(docker_engine_min_disk_gib="80")[0]
+
+
 def test_docker_chooses_docker0s_address_when_none_is_given():
     assert "bip" not in value("__docker_engine_options")
 

@@ -82,6 +82,7 @@ def test_no_gpu_is_refused_unless_the_proof_is_switched_off():
     without = [READY[0], READY[2]]
     assert 'run "wsl --update" and "wsl --shutdown"' in refusals(*without)[0]
     assert refusals(*without, nvidia_ctk_gpu_check=False) == []
+    assert refusals(*without, nvidia_ctk_gpu_check="false") == []  # as the command line gives it
 
 
 def test_a_linux_machine_with_nvidias_driver_is_taken():
