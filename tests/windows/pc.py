@@ -1,11 +1,13 @@
-"""One Windows PC under test: read through Ansible's modules, so real or simulated; its event log where it is simulated."""
+"""One Windows PC under test: read through Ansible, so real or simulated; with its event log where it is simulated."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,28 +67,76 @@ class Pc:
         return [event for event in windows.events(self.name) if not kinds or event["event"] in kinds]
 
 
-def state(name: str) -> dict[str, Any]:
-    """Return the whole state of a simulated PC, without what moves by itself."""
-    done = windows.winsim("state", "--state", str(windows.state_of(name)))
-    assert done.returncode == 0, done.stderr
-    return {key: value for key, value in json.loads(done.stdout).items() if key not in ("clock", "requests", "events")}
+@dataclass
+class Run:
+    """One finished run of a playbook."""
+
+    code: int
+    output: str
+    recap: dict[str, int]
 
 
-def playbook(inventory: Path, name: str, *arguments: str, playbook: str = "playbooks/windows.yml", **environment: str):
-    """Run a playbook on one PC of the lab and return the finished process."""
-    argv = [BIN / "ansible-playbook", "-i", "inventory/lab", "-i", inventory, "--limit", name, playbook, *arguments]
-    return subprocess.run(
-        [str(word) for word in argv],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+class SimulatedPc:
+    """A simulated PC that whole playbooks are run on."""
+
+    def __init__(self, name: str, inventory: Path) -> None:
+        self.name, self.inventory = name, inventory
+        self.folder = windows.state_of(name)
+
+    def play(self, *arguments: str, playbook: str = "playbooks/windows.yml") -> Run:
+        """Run a playbook on this PC alone."""
+        argv = [BIN / "ansible-playbook", "-i", "inventory/lab", "-i", self.inventory, "--limit", self.name, playbook]
+        done = subprocess.run(
+            [str(word) for word in [*argv, *arguments]],
+            cwd=ROOT,
+            env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith(self.name) and " ok=" in line]
+        numbers = (pair.split("=") for pair in lines[-1].split(":", 1)[1].split()) if lines else ()
+        return Run(done.returncode, done.stdout, {key: int(number) for key, number in numbers})
+
+    def winsim(self, verb: str, *arguments: str) -> str:
+        """Ask the simulator of this PC."""
+        done = windows.winsim(verb, "--state", str(self.folder), *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the events of these kinds."""
+        return [event for event in windows.events(self.name) if event["event"] in kinds]
+
+    def state(self) -> dict[str, Any]:
+        """Return what makes up the PC: no times, no counters, no random ids, no traces of Ansible's own work."""
+        state = json.loads(self.winsim("state"))
+        ids = [instance["id"] for instance in state["extra"].get("visual_studio", [])]
+        kept = ("registry", "files", "features", "services", "firewall", "wsl", "host_name", "reboot_reasons", "extra")
+        text = json.dumps({key: _lasting(state[key]) for key in kept})
+        for word in ids:
+            text = text.replace(word, "VISUAL-STUDIO")
+        tasks = [(task["name"], task["definition"]) for task in state["tasks"]]
+        return json.loads(_GUID.sub("GUID", text)) | {"tasks": json.loads(_GUID.sub("GUID", json.dumps(tasks)))}
 
 
-def recap(done: subprocess.CompletedProcess[str], name: str) -> dict[str, int]:
-    """Return the numbers of the recap line of one host."""
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith(name) and "ok=" in line]
-    return {key: int(number) for key, number in (pair.split("=") for pair in line.split(":", 1)[1].split())}
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PASSING = {"times", "running", "starts", "since", "InstallDate", "LastRunTime"}
+_ANSIBLES = {".ansible_async", "Temp", ".ansible"}
+
+
+def _lasting(node: Any) -> Any:
+    """Leave out what differs between two PCs that are equal."""
+    if isinstance(node, dict):
+        return {key: _lasting(value) for key, value in node.items() if key not in _PASSING}
+    if isinstance(node, list):
+        return [_lasting(item) for item in node if not _is_passing(item)]
+    return node
+
+
+def _is_passing(item: Any) -> bool:
+    if isinstance(item, dict):
+        return item.get("name") in _ANSIBLES
+    return isinstance(item, list) and bool(item) and item[0] in _PASSING

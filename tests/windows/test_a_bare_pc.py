@@ -1,0 +1,51 @@
+"""From a bare Windows 11 PC in Chinese to the finished one, and once more."""
+
+from __future__ import annotations
+
+
+def test_one_run_ends_well(finished):
+    _, first, _ = finished
+    assert first.code == 0, first.output[-4000:]
+
+
+def test_windows_was_restarted_exactly_once(finished):
+    pc, _, _ = finished
+    assert len(pc.events("boot")) == 1
+
+
+def test_a_second_run_changes_nothing_and_does_not_restart(finished):
+    _, _, second = finished
+    assert second.code == 0, second.output[-4000:]
+    assert second.recap["changed"] == 0
+
+
+def test_no_byte_was_fetched_twice(finished):
+    pc, _, _ = finished
+    fetched = [event["url"] for event in pc.events("request") if event["bytes"]]
+    assert len(fetched) == len(set(fetched)) == 5
+
+
+def test_the_large_downloads_began_before_the_first_change(finished):
+    pc, _, _ = finished
+    kinds = [event["event"] for event in pc.events("request", "hostname", "user proxy", "installed", "features")]
+    assert kinds[:5] == ["request"] * 5  # CUDA, and with their redirects the WSL package and the image
+
+
+def test_no_secret_is_in_the_output_at_vvv_or_in_what_the_pc_logged(finished):
+    pc, first, second = finished
+    written = [first.output, second.output]
+    written += [path.read_text(errors="replace") for path in (pc.folder / "events.jsonl", pc.folder / "winsim.log")]
+    for secret in ("password", "linux-password-hash"):
+        text = (pc.folder / secret).read_text()
+        assert [position for position, content in enumerate(written) if text in content] == [], secret
+
+
+def test_the_password_hash_reached_the_distribution(finished):
+    pc, _, _ = finished
+    (distribution,) = pc.state()["wsl"].values()
+    assert distribution["users"]["dev"]["password_set"] is True
+
+
+def test_the_simulator_met_nothing_that_it_does_not_know(finished):
+    pc, _, _ = finished
+    assert pc.events("simulator_error", "module_refused") == []

@@ -1,0 +1,15 @@
+"""--check --diff on PCs in every state: it ends well and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("machine", ["windows11-zh-cn", "windows10-22h2", "half-finished", "already-done"])
+def test_check_mode_ends_well_and_changes_nothing(new_pc, machine):
+    pc = new_pc(machine)
+    before = pc.state()
+    run = pc.play("--check", "--diff")
+    assert run.code == 0, run.output[-4000:]
+    assert pc.state() == before
+    assert pc.events("request", "boot") == []

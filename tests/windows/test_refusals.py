@@ -1,0 +1,63 @@
+"""What cannot work is refused with a cause and a remedy before anything was changed."""
+
+from __future__ import annotations
+
+import pytest
+
+BLOCK = {
+    "name": "verge-mihomo.exe",
+    "direction": "in",
+    "action": "block",
+    "protocol": "tcp",
+    "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe",
+}
+LISTENS = {"address": "127.0.0.1:7890", "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "changes", "arguments", "cause", "remedy"),
+    [
+        ("windows10-1909", {}, [], "build 10.0.18363", "Run Windows Update"),
+        ("no-nvidia-driver", {}, [], "no working NVIDIA driver", "Install the newest Game Ready or Studio driver"),
+        ("old-gpu", {}, [], "compute capability 6.1", "cuda_windows_version to 12.9.1"),
+        ("no-virtualization", {}, [], "Virtualization is switched off", "in the firmware (UEFI)"),
+        ("full-disk", {}, [], "Drive C: has 6 GB left", "Make room"),
+        (
+            "windows11-zh-cn",
+            {"network": {"proxy": LISTENS | {"running": False}}},
+            [],
+            "Nothing listens on port 7890",
+            "Start the proxy program",
+        ),
+        (
+            "windows11-zh-cn",
+            {"network": {"proxy": LISTENS | {"listens": "127.0.0.1"}}},
+            [],
+            "for this PC alone",
+            'Switch on "Allow LAN"',
+        ),
+        ("windows11-zh-cn", {"firewall": [BLOCK]}, [], "firewall rule(s) verge-mihomo.exe", "Delete them in"),
+        (
+            "windows11-zh-cn",
+            {},
+            ["-e", "windows_base_hostname=office_pc_of_the_boss"],
+            "no valid computer name",
+            "1 to 15 letters, digits and hyphens",
+        ),
+        ("windows11-zh-cn", {}, ["-e", "cuda_windows_version=13.4.2"], "No checksum is known", "md5sum.txt"),
+        ("windows11-zh-cn", {}, ["-e", "wsl_enable_distribution=Debian"], "No image is known", "wsl_enable_image_url"),
+        ("windows10-22h2", {}, ["-e", "wsl_networking_mode=mirrored"], "needs Windows 11 22H2", "to nat"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_refused_with_cause_and_remedy_before_a_change(new_pc, machine, changes, arguments, cause, remedy):
+    pc = new_pc(machine, **changes)
+    before = pc.state()
+    run = pc.play(*arguments)
+    said = " ".join(run.output.split())
+    assert run.code == 2
+    assert cause in said
+    assert remedy in said
+    assert run.recap["changed"] == 0
+    assert pc.state() == before
+    assert pc.events("request", "boot", "wsl", "installed") == []
