@@ -92,7 +92,9 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     verbs = top.add_subparsers(dest="command", required=True)
-    up = verbs.add_parser("up", help="start networks and the simulated Internet; with --suite the distro, with --machine the PC")
+    up = verbs.add_parser(
+        "up", help="start networks and the simulated Internet; with --suite the distro, with --machine the PC"
+    )
     up.add_argument("--suite", default="")
     up.add_argument("--networking", default="nat")
     up.add_argument("--machine", default="", help="a description in lab/winsim/machines: start that Windows PC too")

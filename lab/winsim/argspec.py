@@ -532,7 +532,7 @@ def _to_dict(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"{dotnet_type(value)} cannot be converted to a dict")  # noqa: TRY004 - caught as such
+        raise ValueError(f"{dotnet_type(value)} cannot be converted to a dict")
     if value.startswith("{") and value.endswith("}"):
         return json.loads(value)
     if "=" not in value:

@@ -69,7 +69,7 @@ def _watch(job: Any, path: str, result: dict[str, Any], timeout: float, run_acti
             finished.append(json.loads(text[begin : end + 1]))
         except SimulatorError as error:
             finished.append({"failed": True, "msg": str(error)})
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             finished.append({"failed": True, "msg": f"failure during async watchdog: {error}"})
 
     worker = threading.Thread(target=work, name=threading.current_thread().name + " job", daemon=True)

@@ -129,7 +129,7 @@ def _in_background(options: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         try:
             code = _serve_logged(options)
-        except BaseException as error:  # noqa: BLE001 - the parent waits for a line
+        except BaseException as error:
             print(f"winsim: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             code = 1
         os._exit(code)

@@ -119,7 +119,7 @@ def _check_requirements(context: Context, params: dict[str, Any]) -> Outcome | N
             f"This module cannot run on this OS as it requires a minimum version of {wanted}, actual was {actual}"
         )
     wanted = params.get("MinPSVersion")
-    if wanted and (5, 1) < _version(wanted):
+    if wanted and _version(wanted) > (5, 1):
         return failed(
             f'This module cannot run as it requires a minimum PowerShell version of {wanted}, actual was "5.1.22621.1"'
         )
@@ -215,7 +215,7 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
     except SimulatorError as error:
         machine.log("simulator_error", module=name, text=str(error))
         result, code = {"changed": False, "failed": True, "msg": str(error)}, 1
-    except Exception as error:  # noqa: BLE001 - a bug of a handler: the task fails and says so
+    except Exception as error:
         trace = traceback.format_exc()
         machine.log("simulator_error", module=name, text=repr(error), trace=trace)
         msg = f"simulator: internal error in {name}: {error!r}"

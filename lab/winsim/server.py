@@ -18,7 +18,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
 from winsim import soap
 from winsim.auth import SEALED_CONTENT_TYPE, ConnectionAuth, CredentialStore, Unauthorized
 from winsim.control import FaultSwitch

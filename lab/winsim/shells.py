@@ -51,7 +51,7 @@ class Command:
             self.session.machine.log("simulator_error", text=str(error))
             self._write("stderr", f"{error}\r\n".encode())
             code = 1
-        except Exception as error:  # noqa: BLE001 - a bug of the simulator must be seen, not hang the client
+        except Exception as error:
             self.session.machine.log("simulator_error", text=repr(error), trace=traceback.format_exc())
             self._write("stderr", f"simulator: internal error: {error!r}\r\n{traceback.format_exc()}".encode())
             code = 1

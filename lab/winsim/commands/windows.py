@@ -78,7 +78,7 @@ def shutdown(process: Process) -> int:
 @command("netsh.exe")
 def netsh(process: Process) -> int:
     """``winhttp show|set|reset|import proxy``."""
-    words = [word for word in process.argv[1:]]
+    words = list(process.argv[1:])
     machine = process.machine
     if words[:3] == ["winhttp", "show", "proxy"]:
         proxy, bypass = read_winhttp(machine)

@@ -96,7 +96,7 @@ def _run(machine: Machine, task: ScheduledTask, session: Session, cancelled: thr
             task.last_result = done.rc & 0xFFFFFFFF
         except FileNotFoundError:
             task.last_result = 0x80070002
-        except Exception as error:  # noqa: BLE001  (a background thread has nobody above it who could report)
+        except Exception as error:
             machine.log("simulator_error", text=f"task {task.name}: {error}")
             task.last_result = 1
     task.running = False

@@ -75,7 +75,10 @@ class CallMixin:
             if redirect.stream in ("2", "*"):
                 if name and redirect.stream == "2":
                     raise self.fail("redirection of errors to a file", redirect)
-                merge = lambda record: None
+
+                def merge(_record):
+                    """Throw it away."""
+
         self._merge.append(merge)
         try:
             work(sink)

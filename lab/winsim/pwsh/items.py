@@ -27,7 +27,7 @@ _SHORT = {
 def registry_path(path: Any) -> str | None:
     """Return ``HKLM\\...`` for a path of the registry provider, None for any other path."""
     match = _REGISTRY.match(text_of(path))
-    if not match or not (":" in text_of(path)[: match.end(1) + 1]):
+    if not match or ":" not in text_of(path)[: match.end(1) + 1]:
         return None
     root = _SHORT.get(match[1].upper(), match[1].upper())
     rest = match[2].replace("/", "\\").strip("\\")

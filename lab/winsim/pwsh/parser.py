@@ -276,10 +276,8 @@ class Parser(ExpressionParser):
         """Parse a command with its arguments."""
         start = self.at
         name: n.Node
-        if operator:
-            name = self.primary() if self.peek() in "$({'\"[@" else self.bare_value()
-        else:
-            name = self.bare_value()
+        expression = operator and self.peek() in "$({'\"[@"
+        name = self.primary() if expression else self.bare_value()
         arguments: list[n.Argument] = []
         redirects: list[n.Redirect] = []
         while True:

@@ -31,7 +31,9 @@ def test_no_package_of_ours_is_left(host):
 
 def test_no_unit_of_ours_is_left(host):
     units = host.check_output("systemctl list-unit-files --no-legend --no-pager")
-    assert [line for line in units.splitlines() if line.startswith(("wsl-proxy", "docker", "containerd", "nvidia"))] == []
+    assert [
+        line for line in units.splitlines() if line.startswith(("wsl-proxy", "docker", "containerd", "nvidia"))
+    ] == []
 
 
 def test_images_and_volumes_were_kept(host):
@@ -39,4 +41,6 @@ def test_images_and_volumes_were_kept(host):
 
 
 def test_the_users_own_proxy_line_is_back(host):
-    assert host.file("/etc/apt/apt.conf.d/99proxy").content_string == 'Acquire::http::Proxy "http://winbox.local:7890";\n'
+    assert (
+        host.file("/etc/apt/apt.conf.d/99proxy").content_string == 'Acquire::http::Proxy "http://winbox.local:7890";\n'
+    )
