@@ -1,0 +1,206 @@
+"""The container's life is the life of the WSL machine: wsl.exe on a model, stand-ins for the lab and for docker."""
+
+from __future__ import annotations
+
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from winsim import runtime
+from winsim.machine import Machine
+from winsim.model import describe
+from winsim.model.blank import install_windows
+from winsim.model.wsl import HKLM_LXSS
+from winsim.runtime import InputStream, SimulatorError
+from winsim.wsl_backend import LinuxProcess, MemoryBackend, backend_for
+from winsim.wsl_container import ContainerBackend, stream
+
+WSL = "C:\\Program Files\\WSL\\wsl.exe"
+PASSWD = "root:x:0:0:root:/root:/bin/bash\nme:x:1000:1000::/home/me:/bin/zsh\n"
+DOCKER = """#!/bin/bash
+# Stands in for docker: "exec" runs the words after the container's name here and writes down how it was called.
+case $1 in
+  inspect) echo "true 999999999" ;;
+  cp) if [[ $2 == *:/etc/passwd ]]; then tar -C "$LAB_FILES" -cO passwd
+      elif [[ $2 == *:/etc/wsl.conf ]]; then tar -C "$LAB_FILES" -cO wsl.conf
+      elif [[ $2 == *:/run/lab/windows ]]; then tar -C "$LAB_FILES" -cO windows
+      elif [[ $2 == - ]]; then tar -xO >>"$LAB_FILES/written"
+      else exit 1; fi ;;
+  exec) printf '%s\\n' "$*" >>"$LAB_FILES/exec"
+        while [[ $1 != box ]]; do shift; done
+        shift; [[ $1 == sh || $1 == useradd ]] && exit 0
+        exec "$@" ;;
+esac
+"""
+
+
+class Lab:
+    """Writes down what is asked of lab.distro."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def up(self, name: str, *, suite: str, gpu: bool) -> None:
+        """Make and start."""
+        print("lab: building")
+        self.calls.append(f"up {name} {suite} {'gpu' if gpu else 'no gpu'}")
+
+    def restart(self, name: str) -> None:
+        """Start in the other network."""
+        self.calls.append(f"restart {name}")
+
+    def stop(self, name: str) -> None:
+        """Stop."""
+        self.calls.append(f"stop {name}")
+
+    def down(self, name: str) -> None:
+        """Remove."""
+        self.calls.append(f"down {name}")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch) -> Path:
+    """The files of the container; a docker on the path that serves them."""
+    program = tmp_path / "docker"
+    program.write_text(DOCKER)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("LAB_FILES", str(tmp_path))
+    monkeypatch.setenv("WINSIM_WSL_CONTAINER", "box")
+    (tmp_path / "passwd").write_text(PASSWD)
+    (tmp_path / "wsl.conf").write_text("[boot]\nsystemd = true\n[User]\ndefault = me\n")
+    (tmp_path / "windows").write_text("172.30.5.254\n")
+    return tmp_path
+
+
+@pytest.fixture
+def lab() -> Lab:
+    """The lab."""
+    return Lab()
+
+
+@pytest.fixture
+def machine(files: Path, lab: Lab) -> Machine:
+    """A PC with one distribution in a container."""
+    runtime.load_handlers()
+    description = {
+        "features": {"VirtualMachinePlatform": "Enabled"},
+        "installed": [
+            {"name": "wsl", "version": "3.0.1.0"},
+            {"name": "distro", "distro": "Ubuntu-24.04", "version": "24.04"},
+        ],
+    }
+    machine = Machine(describe.complete(description))
+    machine.wsl_backend = ContainerBackend(machine, lab)
+    describe.connect(machine)
+    install_windows(machine)
+    machine._first_boot()
+    describe.apply(machine)
+    return machine
+
+
+@pytest.fixture
+def wsl(machine: Machine) -> Any:
+    """Run wsl.exe as the owner."""
+    user = machine.description["users"][0]["name"]
+    session = runtime.Session(machine, user, environment=machine.environment_for(user))
+    session.environment["WSL_UTF8"] = "1"
+    return lambda *words, stdin=b"": runtime.run_captured(session, [WSL, *words], stdin=stdin)
+
+
+def test_installing_makes_the_container_and_leaves_it_stopped(machine: Machine, lab: Lab, files: Path, capsys) -> None:
+    assert lab.calls == ["up box noble gpu", "stop box"]
+    assert "userdel --force --remove dev" in (files / "exec").read_text()
+    assert capsys.readouterr().out == ""
+
+
+def test_first_use_starts_it_and_the_second_does_not(wsl, machine: Machine, lab: Lab, files: Path) -> None:
+    lab.calls.clear()
+    assert wsl("-d", "Ubuntu-24.04", "-u", "root", "--cd", "/", "--exec", "/bin/echo", "hi").stdout == b"hi\n"
+    assert wsl("-d", "Ubuntu-24.04", "-u", "root", "--cd", "/", "--exec", "/bin/echo", "hi").stdout == b"hi\n"
+    assert lab.calls == ["restart box"]
+    assert machine.registry.get(HKLM_LXSS, "NatGatewayIpAddress") == "172.30.5.254"
+    assert (files / "written").read_text() == "nat\n"
+
+
+@pytest.mark.parametrize("words", [("--shutdown",), ("--terminate", "Ubuntu-24.04")])
+def test_stopping_stops_it_and_the_next_use_starts_it_again(wsl, lab: Lab, words: tuple[str, ...]) -> None:
+    use = ("-d", "Ubuntu-24.04", "-u", "root", "--exec", "/bin/true")
+    for command in (use, words, use):
+        assert wsl(*command).rc == 0
+    assert lab.calls[2:] == ["restart box", "stop box", "restart box"]
+
+
+def test_reboot_of_windows_stops_it(wsl, machine: Machine, lab: Lab) -> None:
+    wsl("-d", "Ubuntu-24.04", "-u", "root", "--exec", "/bin/true")
+    lab.calls.clear()
+    machine.reboot()
+    assert lab.calls == ["stop box"]
+
+
+def test_idle_distribution_stops(wsl, machine: Machine, lab: Lab) -> None:
+    use = ("-d", "Ubuntu-24.04", "-u", "root", "--exec", "/bin/true")
+    wsl(*use)
+    machine.clock.advance(16)
+    wsl(*use)
+    assert lab.calls[2:] == ["restart box", "stop box", "restart box"]
+
+
+def test_unregistering_removes_it(wsl, lab: Lab) -> None:
+    assert wsl("--unregister", "Ubuntu-24.04").rc == 0
+    assert lab.calls[-1] == "down box"
+
+
+def test_streams_are_bytes_and_the_exit_code_is_the_command_s(wsl) -> None:
+    data = bytes(range(256)) * 3000
+    use = ("-d", "Ubuntu-24.04", "-u", "root", "--cd", "/", "--exec")
+    assert wsl(*use, "/bin/cat", stdin=data).stdout == data
+    done = wsl(*use, "/bin/bash", "-c", "echo out; echo err >&2; exit 42")
+    assert (done.stdout, done.stderr, done.rc) == (b"out\n", b"err\n", 42)
+
+
+def test_user_home_and_folder_are_the_container_s(wsl, files: Path) -> None:
+    wsl("-d", "Ubuntu-24.04", "--cd", "~", "--exec", "/bin/true")
+    line = (files / "exec").read_text().splitlines()[-1]
+    assert line.startswith("exec -i -u me -w /home/me -e HOME=/home/me -e USER=me -e LOGNAME=me -e SHELL=/bin/zsh ")
+    assert " -e WSL_DISTRO_NAME=Ubuntu-24.04 " in line
+    assert line.endswith(" box /bin/true")
+
+
+def test_unknown_user_is_refused_as_wsl_does(wsl) -> None:
+    done = wsl("-d", "Ubuntu-24.04", "-u", "nobody", "--exec", "/bin/true")
+    assert (done.rc, b"WSL_E_USER_NOT_FOUND" in done.stdout) == (4294967295, True)
+
+
+def test_release_without_a_container_is_refused(machine: Machine) -> None:
+    from winsim.model.files import Content
+    from winsim.model.wsl import Distro
+
+    image = Content(1, data={"distro": {"version": "26.04"}})
+    with pytest.raises(SimulatorError, match=r"no container for Ubuntu 26\.04; there are 22\.04, 24\.04"):
+        machine.wsl_backend.create(Distro("{2}", "Ubuntu", "student", "C:\\x"), image)
+
+
+def test_containers_survive_a_restart_of_the_simulator(machine: Machine, lab: Lab) -> None:
+    again = ContainerBackend(machine, lab)
+    again.restore(machine.wsl_backend.dump())
+    assert list(again.names.values()) == ["box"]
+
+
+def test_cancelled_command_ends() -> None:
+    from winsim.model.wsl import Distro
+
+    cancelled = threading.Event()
+    process = LinuxProcess(Distro("{1}", "x", "u", "C:\\x"), [], "root", stdin=InputStream(closed=False))
+    process.cancelled = cancelled
+    threading.Timer(0.1, cancelled.set).start()
+    assert stream(["sleep", "60"], process) == 137
+
+
+def test_backend_is_chosen_by_the_environment(machine: Machine, monkeypatch) -> None:
+    monkeypatch.delenv("WINSIM_WSL_BACKEND", raising=False)
+    assert type(backend_for(machine)) is MemoryBackend
+    monkeypatch.setenv("WINSIM_WSL_BACKEND", "winsim.wsl_container:ContainerBackend")
+    assert type(backend_for(machine)) is ContainerBackend
