@@ -8,7 +8,6 @@ import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 
 DOCUMENTATION = r"""
 module: apt_source
@@ -220,6 +219,9 @@ class Source:
         return self.in_the_form_of_the_keyring(key)
 
     def download(self):
+        # Imported here: most runs download nothing, and ssl takes longer to load than the rest of the module.
+        from ansible.module_utils.urls import open_url
+
         url, proxy = self.wanted["key_url"], self.wanted["http_proxy"]
         try:
             return open_url(url, timeout=30).read()
