@@ -16,7 +16,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test lint unit molecule scenarios verify bench lab-status clean distclean
+.PHONY: help venv lab site test lint unit windows molecule scenarios verify bench lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,7 +36,7 @@ site: lab ## set up the lab's workstation with the real playbooks/site.yml, and 
 	$(SITE)
 	@python -m lab proof
 
-test: lint unit molecule ## everything that proves this repository: lint, unit, every Molecule scenario
+test: lint unit windows molecule ## everything that proves this repository
 
 lint: venv ## ansible-lint (production), yamllint, ruff
 	yamllint .
@@ -46,6 +46,9 @@ lint: venv ## ansible-lint (production), yamllint, ruff
 
 unit: venv ## tests that need no machine
 	python -m pytest tests/unit
+
+windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
+	python -m pytest --numprocesses $(JOBS) tests/winsim tests/windows
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)
