@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -46,8 +47,6 @@ class Pc:
 
     def text(self, path: str) -> str:
         """Return the content of a file."""
-        import base64
-
         return base64.b64decode(self.module("slurp", src=path)["content"]).decode()
 
     def run(self, *argv: str) -> str:
@@ -56,9 +55,9 @@ class Pc:
         assert done["rc"] == 0, done
         return done["stdout"].replace("\x00", "").strip()
 
-    def facts(self) -> dict[str, Any]:
-        """Return the facts without their prefix."""
-        return {key.removeprefix("ansible_"): value for key, value in self.module("setup")["ansible_facts"].items()}
+    def profile(self) -> str:
+        """Return the profile folder of the connecting user."""
+        return self.run("C:\\Windows\\System32\\cmd.exe", "/d", "/c", "echo %USERPROFILE%")
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         """Return the simulator's events of these kinds; a real PC has none, and the test is skipped."""
@@ -122,8 +121,22 @@ class SimulatedPc:
         return json.loads(_GUID.sub("GUID", text)) | {"tasks": json.loads(_GUID.sub("GUID", json.dumps(tasks)))}
 
 
+def differences(one: Any, other: Any, where: str = "") -> list[str]:
+    """Return in which places two states differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [
+            text
+            for key in sorted(one.keys() | other.keys())
+            for text in differences(one.get(key), other.get(key), f"{where}/{key}")
+        ]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [text for index, (a, b) in pairs for text in differences(a, b, f"{where}/{index}")]
+    return [] if one == other else [f"{where}: {str(one)[:300]} != {str(other)[:300]}"]
+
+
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PASSING = {"times", "running", "starts", "since", "InstallDate", "LastRunTime"}
+_PASSING = {"times", "running", "starts", "since", "InstallDate", "LastRunTime", "installed_at"}
 _ANSIBLES = {".ansible_async", "Temp", ".ansible"}
 
 

@@ -16,7 +16,7 @@ WSL = "C:\\Program Files\\WSL\\wsl.exe"
 
 
 def test_wslconfig_is_what_it_was(pc):
-    assert pc.text(f"{pc.facts()['user_dir']}\\.wslconfig") == "# mine\n[wsl2]\nswap=0\nvmIdleTimeout=30000\n"
+    assert pc.text(f"{pc.profile()}\\.wslconfig") == "# mine\n[wsl2]\nswap=0\nvmIdleTimeout=30000\n"
 
 
 def test_nothing_keeps_the_distribution_awake(pc):

@@ -58,7 +58,7 @@ def test_a_distribution_that_was_there_before_is_not_touched(pc):
 
 
 def test_wsl_does_not_fall_asleep(pc):
-    text = pc.text(f"{pc.facts()['user_dir']}\\.wslconfig")
+    text = pc.text(f"{pc.profile()}\\.wslconfig")
     assert "instanceIdleTimeout=-1" in text
     assert ("vmIdleTimeout=-1" in text) is not pc.name.endswith("windows10-22h2")
 
