@@ -1,0 +1,64 @@
+"""What a user may choose otherwise."""
+
+from __future__ import annotations
+
+BLOCK = {
+    "name": "verge-mihomo.exe",
+    "direction": "in",
+    "action": "block",
+    "protocol": "tcp",
+    "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe",
+}
+WSL = ["--tags", "windows_proxy,wsl_enable"]
+
+
+def test_the_rule_that_blocks_the_proxy_program_goes_when_asked(new_pc):
+    pc = new_pc(firewall=[BLOCK])
+    run = pc.play("--tags", "windows_proxy", "-e", "windows_proxy_remove_block_rules=true")
+    assert run.code == 0, run.output[-4000:]
+    assert [rule["name"] for rule in pc.state()["firewall"]] == ["wsl-dl-playbook: WSL to the proxy"]
+
+
+def test_a_restart_that_is_not_allowed_ends_the_run_with_one_line_and_the_next_run_goes_on(new_pc):
+    pc = new_pc()
+    run = pc.play(*WSL, "-e", '{"wsl_enable_restart": false}')
+    assert run.code == 2
+    assert "Windows has to be restarted before the distribution can be registered." in " ".join(run.output.split())
+    assert pc.events("boot") == []
+    pc.winsim("reboot")
+    again = pc.play(*WSL, "-e", '{"wsl_enable_restart": false}')
+    assert again.code == 0, again.output[-4000:]
+
+
+def test_windows_may_fetch_the_wsl_package_itself(new_pc):
+    pc = new_pc()
+    run = pc.play(*WSL, "-e", "wsl_enable_package=online", "-e", "wsl_networking_mode=mirrored")
+    assert run.code == 0, run.output[-4000:]
+    assert pc.play(*WSL, "-e", "wsl_enable_package=online", "-e", "wsl_networking_mode=mirrored").recap["changed"] == 0
+
+
+def test_absent_with_purge_takes_everything_away_that_the_role_brought(new_pc):
+    pc = new_pc()
+    before = pc.state()
+    assert pc.play(*WSL).code == 0
+    gone = ["-e", "wsl_enable_state=absent", "-e", '{"wsl_enable_purge": true}', "-e", "proxy_state=absent"]
+    run = pc.play(*WSL, *gone)
+    assert run.code == 0, run.output[-4000:]
+    pc.winsim("reboot")
+    after = pc.state()
+    for part in ("wsl", "tasks", "firewall", "features"):
+        assert after[part] == before[part], part
+    assert "wsl-dl-playbook" not in str(after["registry"])
+    assert pc.play(*WSL, *gone).recap["changed"] == 0
+
+
+def test_half_an_earlier_run_is_finished_and_a_finished_pc_is_left_alone(new_pc):
+    half = new_pc("half-finished")
+    run = half.play()
+    assert run.code == 0, run.output[-4000:]
+    assert len(half.events("boot")) == 1
+    assert half.play().recap["changed"] == 0
+    done = new_pc("already-done")
+    run = done.play()
+    assert run.code == 0, run.output[-4000:]
+    assert done.events("request", "installed", "distribution registered", "user proxy") == []
