@@ -292,8 +292,11 @@ class Machine:
     def reboot(self, soft: bool = True, reason: str = "") -> None:
         """Restart: what was pending happens, what is volatile goes, services start.
 
-        A soft reboot only switches the state; after a real one the ports are away for a while (``reboot_listener``).
+        A soft reboot only switches the state; with a real one the ports go away first (``reboot_listener``) and come back
+        after a while, so that nobody sees the new boot time before the outage.
         """
+        if self.reboot_listener is not None and not soft:
+            self.reboot_listener(soft)
         with self.lock:
             self.cancel_shutdown()
             self.wsl_backend.stop_all()
@@ -322,7 +325,7 @@ class Machine:
             )
             describe.at_boot(self)
         self.save()
-        if self.reboot_listener is not None:
+        if self.reboot_listener is not None and soft:
             self.reboot_listener(soft)
 
     def _rename_files(self) -> None:

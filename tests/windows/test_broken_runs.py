@@ -9,7 +9,8 @@ import pytest
 
 from tests.windows.pc import differences
 
-SEED = int(os.environ.get("SEED", random.randrange(10**6)))
+SEED = int(os.environ.get("SEED", "20261123"))
+"""The same five points in every run; SEED=… for others."""
 
 
 def test_five_cuts_at_random_points_end_in_the_same_pc(new_pc, finished):
