@@ -4,7 +4,7 @@ VENV      ?= .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYT
 INVENTORY ?= inventory/lab
 SUITE     ?= noble
 MACHINE   ?= windows11-zh-cn
-JOBS      ?= 2
+JOBS      ?= 3
 MOLECULE   = molecule -c .config/molecule/config.yml
 SCENARIOS  = $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 BIN       := $(abspath $(VENV))/bin
@@ -48,7 +48,7 @@ unit: venv ## tests that need no machine
 	python -m pytest tests/unit
 
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
-	python -m pytest --numprocesses $(JOBS) tests/winsim tests/windows
+	python -m pytest --numprocesses 2 tests/winsim tests/windows
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)
