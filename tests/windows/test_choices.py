@@ -48,7 +48,9 @@ def test_absent_with_purge_takes_everything_away_that_the_role_brought(new_pc):
     after = pc.state()
     for part in ("wsl", "tasks", "firewall", "features"):
         assert after[part] == before[part], part
-    assert "wsl-dl-playbook" not in str(after["registry"])
+    noted = str(after["registry"])
+    assert "windows_proxy" not in noted
+    assert "wsl_enable" not in noted
     assert pc.play(*WSL, *gone).recap["changed"] == 0
 
 

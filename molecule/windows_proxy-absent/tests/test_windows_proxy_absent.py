@@ -36,5 +36,5 @@ def test_the_firewall_is_closed_again(pc):
 
 
 def test_nothing_is_kept_any_more(pc):
-    assert not pc.key(f"{MINE}\\windows_proxy").get("properties")
+    assert pc.key(f"{MINE}\\windows_proxy")["exists"] is False
     assert pc.key(f"{MINE_USER}\\windows_proxy")["exists"] is False
