@@ -14,10 +14,12 @@ for package in "$@"; do
 done
 
 set +f
+home=$(mktemp -d) # gpg would make a folder in the user's home
 for file in /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/* /etc/apt/keyrings/* /usr/share/keyrings/*; do
-    [ -f "$file" ] && gpg --batch --show-keys --with-colons "$file" 2>/dev/null | grep -q '^pub:.*7FA2AF80:' && echo "oldkey $file"
+    [ -f "$file" ] && gpg --homedir "$home" --batch --show-keys --with-colons "$file" 2>/dev/null | grep -q '^pub:.*7FA2AF80:' && echo "oldkey $file"
 done
 
+rm -rf "$home"
 echo "free $(($(df --output=avail -k /usr | tail -n 1) / 1048576))"
 
 smi=/usr/lib/wsl/lib/nvidia-smi
