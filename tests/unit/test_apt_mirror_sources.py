@@ -164,7 +164,7 @@ def test_sources_without_the_release_are_refused_and_stay(mirror):
 
 
 def test_debians_own_sources_work_the_same_way(mirror):
-    text = "deb http://deb.debian.org/debian trixie main\ndeb http://deb.debian.org/debian trixie-updates main\n"
+    text = "deb http://archive.example/debian trixie main\ndeb http://archive.example/debian trixie-updates main\n"
     security = "deb http://security.debian.org/debian-security trixie-security main\n"
     answer, after = mirror(text + security, "trixie", uri="https://mirror.example/debian")
-    assert after == text.replace("http://deb.debian.org", "https://mirror.example") + security
+    assert after == text.replace("http://archive.example", "https://mirror.example") + security
