@@ -16,7 +16,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test lint unit windows molecule scenarios verify bench lab-status clean distclean
+.PHONY: help venv lab site test lint unit windows cuts molecule scenarios verify bench lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,7 +48,10 @@ unit: venv ## tests that need no machine
 	python -m pytest tests/unit
 
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
-	python -m pytest --numprocesses 2 tests/winsim tests/windows
+	python -m pytest --numprocesses 2 -m 'not campaign' tests/winsim tests/windows
+
+cuts: venv ## cut the connection at five points of the Windows half; the PC must end like an undisturbed one (SEED=… for others)
+	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)

@@ -13,6 +13,7 @@ SEED = int(os.environ.get("SEED", "20261123"))
 """The same five points in every run; SEED=… for others."""
 
 
+@pytest.mark.campaign
 def test_five_cuts_at_random_points_end_in_the_same_pc(new_pc, finished):
     undisturbed, _, _ = finished
     pc = new_pc()
