@@ -145,8 +145,6 @@ def _bootstrap(tag: str, packages: list[str], extra_suite: str = "", downloads: 
     if exists(tag):
         return
     print(f"lab: building {tag} with mmdebstrap", flush=True)
-    if not shutil.which("mmdebstrap"):
-        engine.apt_install("mmdebstrap", "debian-archive-keyring")
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     # A frozen mirror has an old index; what this machine's apt accepts is accepted here.
     valid = engine.run(["apt-config", "dump", "--format", "%v", "Acquire::Check-Valid-Until"]).strip() or "true"
@@ -179,6 +177,8 @@ def _archive_bases() -> dict[str, str]:
     distro = f"{IMAGES}/base:{_digest(DEBIAN, DISTRO_PACKAGES)}"
     downloads = (*(f"{name}/{DOCKER_FROM}" for name in ENGINE_DEBS), *ARCHIVE_DEBS)
     internet = f"{IMAGES}/internet-base:{_digest(DEBIAN, INTERNET_PACKAGES, downloads, 2)}"
+    if not (exists(distro) and exists(internet)) and not shutil.which("mmdebstrap"):
+        engine.apt_install("mmdebstrap", "debian-archive-keyring")  # before the two start; apt takes one at a time
     with ThreadPoolExecutor(2) as pool:
         jobs = [
             pool.submit(_bootstrap, distro, DISTRO_PACKAGES),
