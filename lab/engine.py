@@ -57,7 +57,8 @@ def apt_install(*packages: str) -> None:
         )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "update", "-qq"], env=environment)
-    run(["apt-get", "install", "-y", "-qq", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends", *packages], env=environment)
+    wait = ["-o", "DPkg::Lock::Timeout=300"]  # another apt may be at work
+    run(["apt-get", "install", "-y", "-qq", *wait, "--no-install-recommends", *packages], env=environment)
 
 
 def _start() -> None:
