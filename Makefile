@@ -2,14 +2,13 @@
 PYTHON    ?= python3
 VENV      ?= .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYTHON)))
 INVENTORY ?= inventory/lab
-SUITE     ?= noble
 MACHINE   ?= windows11-zh-cn
 JOBS      ?= 3
 MOLECULE   = molecule -c .config/molecule/config.yml
 SCENARIOS  = $(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml))))
 BIN       := $(abspath $(VENV))/bin
 STAMP      = $(VENV)/.installed
-SITE       = ansible-playbook -i $(INVENTORY) playbooks/site.yml
+SITE       = ansible-playbook -i $(INVENTORY) playbooks/site.yml $(ARGS)
 
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -30,7 +29,7 @@ $(STAMP): requirements.txt
 	@touch $@
 
 lab: venv ## start the lab: simulated Windows PC, Internet and WSL distro
-	@python -m lab up --suite $(SUITE) --machine $(MACHINE)
+	@python -m lab up --machine $(MACHINE)
 
 site: lab ## set up the lab's workstation with the real playbooks/site.yml, and show the proof
 	$(SITE)

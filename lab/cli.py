@@ -19,10 +19,8 @@ def _ours() -> list[str]:
 
 def _up(options: argparse.Namespace) -> None:
     internet.up()
-    if options.suite:
-        distro.up(container("distro"), suite=options.suite, networking=options.networking, keep=True)
     if options.machine:
-        windows.up(WINDOWS_HOST, options.machine)
+        windows.up(WINDOWS_HOST, options.machine, linux=True)
     print(f"lab: up ({internet_mode()} Internet behind the proxy; everything is simulated on this machine)")
 
 
@@ -57,7 +55,8 @@ def _status(_options: argparse.Namespace) -> None:
 def _proof(_options: argparse.Namespace) -> None:
     command = "docker run --rm --gpus all ubuntu:24.04 nvidia-smi"
     print(f"\nlab: the proof, as user dev in the simulated distro (the GPU is a stand-in):\n\n$ {command}", flush=True)
-    print(engine.docker("exec", "--user", "dev", container("distro"), "bash", "-lc", command))
+    for name in windows.containers_of(WINDOWS_HOST):
+        print(engine.docker("exec", "--user", "dev", name, "bash", "-lc", command))
     print("lab: 'make lab-status' tells what runs, 'make test' proves it role by role, 'make clean' removes it.")
 
 
@@ -92,11 +91,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     verbs = top.add_subparsers(dest="command", required=True)
-    up = verbs.add_parser(
-        "up", help="start networks and the simulated Internet; with --suite the distro, with --machine the PC"
-    )
-    up.add_argument("--suite", default="")
-    up.add_argument("--networking", default="nat")
+    up = verbs.add_parser("up", help="start networks and the simulated Internet; with --machine the Windows PC too")
     up.add_argument("--machine", default="", help="a description in lab/winsim/machines: start that Windows PC too")
     up.set_defaults(run=_up)
     verbs.add_parser("status", help="what runs, addresses, last requests").set_defaults(run=_status)

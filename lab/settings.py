@@ -15,7 +15,7 @@ LABEL = "wsl-dl-playbook.lab"
 SUITES = {"jammy": "22.04", "noble": "24.04"}
 PROXY_PORT = 7890
 WINDOWS_NAME = "winbox"
-WINDOWS_HOST = "lab-windows"
+WINDOWS_HOST = "lab-pc"
 """Name of the simulated Windows PC of ``make site`` in inventory/lab."""
 
 

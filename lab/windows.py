@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab import distro
+
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".lab" / "winsim"
 MACHINES = ROOT / "lab" / "winsim" / "machines"
@@ -43,8 +45,14 @@ def _secret(path: Path, text: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def up(name: str, machine: str = DEFAULT_MACHINE, *options: str) -> None:
-    """Start a PC that does not run yet, from a description's name or path."""
+def up(name: str, machine: str = DEFAULT_MACHINE, *options: str, linux: bool = False) -> None:
+    """Start a PC that does not run yet.
+
+    :param name: name of the PC; its state is kept under this name.
+    :param machine: name or path of a machine description.
+    :param options: more options of ``winsim serve``.
+    :param linux: whether its WSL distributions are containers of the lab; otherwise they are only remembered.
+    """
     state = state_of(name)
     state.mkdir(parents=True, exist_ok=True)
     password = _secret(state / "password", secrets.token_urlsafe(18))
@@ -64,9 +72,17 @@ def up(name: str, machine: str = DEFAULT_MACHINE, *options: str) -> None:
         "--background",
         *options,
         WINSIM_PASSWORD=password,
+        WINSIM_WSL_BACKEND="winsim.wsl_container:ContainerBackend" if linux else "",
     )
     if result.returncode:
         raise SystemExit(f"lab: the simulated PC {name} does not start: {result.stdout}{result.stderr}")
+
+
+def reboot(name: str) -> None:
+    """Restart Windows at once; its distributions stop with it."""
+    result = winsim("reboot", "--state", str(state_of(name)))
+    if result.returncode:
+        raise SystemExit(f"lab: the simulated PC {name} does not restart: {result.stdout}{result.stderr}")
 
 
 def running(name: str) -> bool:
@@ -78,12 +94,22 @@ def running(name: str) -> bool:
     return True
 
 
+def containers_of(name: str) -> list[str]:
+    """Return the distro containers that a PC has made."""
+    snapshot = state_of(name) / "state.json"
+    if not snapshot.exists():
+        return []
+    return list(json.loads(snapshot.read_text(encoding="utf-8"))["wsl"].get("containers", {}).values())
+
+
 def down(name: str) -> None:
-    """Stop a PC and forget it."""
+    """Stop a PC and forget it, with its distributions."""
     if running(name):
         result = winsim("stop", "--state", str(state_of(name)))
         if result.returncode:
             raise SystemExit(f"lab: the simulated PC {name} does not stop: {result.stdout}{result.stderr}")
+    for container in containers_of(name):
+        distro.down(container)
     shutil.rmtree(state_of(name), ignore_errors=True)
 
 
@@ -115,10 +141,14 @@ def main() -> None:
     start.add_argument("name")
     start.add_argument("--machine", default=DEFAULT_MACHINE, help="name or path of a machine description")
     start.add_argument("--reboot", default="soft", help="soft, or real:SECONDS")
+    start.add_argument("--linux", action="store_true", help="its WSL distributions are containers of the lab")
+    verbs.add_parser("reboot", help="restart Windows").add_argument("name")
     verbs.add_parser("down", help="stop a simulated PC and forget it").add_argument("name")
     options = parser.parse_args()
     if options.verb == "up":
-        up(options.name, options.machine, "--reboot", options.reboot)
+        up(options.name, options.machine, "--reboot", options.reboot, linux=options.linux)
+    elif options.verb == "reboot":
+        reboot(options.name)
     else:
         down(options.name)
 

@@ -17,6 +17,7 @@ from winsim import cmdexe, soap
 from winsim.runtime import InputStream, Process, Session, SimulatorError, run_process, split_command_line
 
 CHUNK = 32 * 1024
+QUEUE = 4 * 2**20  # bytes of output that wait to be fetched; a program that writes more waits, as at a full pipe
 SETTLE = 0.02  # seconds that a first piece of output waits for the end of a short command
 SIGNALS = {"terminate", "ctrl_c", "ctrl_break"}
 CONTROL_C_EXIT = 3221225786  # STATUS_CONTROL_C_EXIT
@@ -38,6 +39,7 @@ class Command:
         self.on_label: Callable[[Command, str], None] = lambda command, text: None
         self.on_end: Callable[[Command], None] = lambda command: None
         self._pieces: deque[tuple[str, bytes]] = deque()
+        self._queued = 0
         self._changed = threading.Condition()
 
     def start(self) -> None:
@@ -84,8 +86,10 @@ class Command:
 
     def _write(self, stream: str, data: bytes) -> None:
         with self._changed:
+            self._changed.wait_for(lambda: self._queued < QUEUE or self.exit_code is not None)
             if data and self.exit_code is None:
                 self._pieces.append((stream, bytes(data)))
+                self._queued += len(data)
                 self._changed.notify_all()
 
     def finish(self, code: int) -> None:
@@ -114,8 +118,10 @@ class Command:
                 part, rest = data[: min(CHUNK, limit)], data[min(CHUNK, limit) :]
                 pieces.append((stream, part))
                 limit -= len(part)
+                self._queued -= len(part)
                 if rest:
                     self._pieces.appendleft((stream, rest))
+            self._changed.notify_all()
             return pieces, self.exit_code if not self._pieces else None
 
 

@@ -136,8 +136,11 @@ options:
     default: validate
     vars: [{name: ansible_winrm_server_cert_validation}]
   ca_trust_path:
-    description: File or folder with the certificates to trust, instead of the system's.
-    type: path
+    description:
+      - File or folder with the certificates to trust, instead of the system's; relative to the working directory.
+      - V(legacy_requests) means the system's, as for pywinrm.
+    type: str
+    default: legacy_requests
     vars: [{name: ansible_winrm_ca_trust_path}]
   cert_pem: {description: Client certificate (file)., type: path, vars: [{name: ansible_winrm_cert_pem}]}
   cert_key_pem: {description: Key of O(cert_pem) (file)., type: path, vars: [{name: ansible_winrm_cert_key_pem}]}
@@ -265,7 +268,7 @@ class Connection(ConnectionBase):
 
     def _protocol_arguments(self) -> dict[str, t.Any]:
         arguments = {name: self.get_option(name) for name in PROTOCOL_OPTIONS}
-        arguments |= {"ca_trust_path": self.get_option("ca_trust_path") or "legacy_requests"}
+        arguments |= {"ca_trust_path": os.path.expanduser(self.get_option("ca_trust_path"))}
         arguments |= {"endpoint": self._endpoint()}
         arguments |= {"username": self.get_option("winrm_user"), "password": self.get_option("winrm_password")}
         if (seconds := self.get_option("connection_timeout")) is not None:

@@ -30,6 +30,18 @@ def test_a_restart_that_is_not_allowed_ends_the_run_with_one_line_and_the_next_r
     assert again.code == 0, again.output[-4000:]
 
 
+def test_wsl_is_not_stopped_under_a_control_node_that_runs_in_it(new_pc):
+    pc = new_pc("already-done")
+    inside = ["--tags", "wsl_enable", "-e", "control_node=distribution", "-e", "wsl_enable_memory=16GB"]
+    for _ in range(2):
+        run = pc.play(*inside)
+        assert run.code == 2
+        assert 'Type "wsl --shutdown" in PowerShell, open Ubuntu-24.04 again' in " ".join(run.output.split())
+    pc.winsim("reboot")
+    assert pc.play(*inside).code == 0
+    assert pc.play(*inside).recap["changed"] == 0
+
+
 def test_windows_may_fetch_the_wsl_package_itself(new_pc):
     pc = new_pc()
     run = pc.play(*WSL, "-e", "wsl_enable_package=online", "-e", "wsl_networking_mode=mirrored")

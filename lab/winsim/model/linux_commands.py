@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import time
+import uuid
 from typing import Any
 
 from ..runtime import SimulatorError
@@ -228,6 +229,9 @@ def _cat(shell: Shell, args: list[str]) -> int:
 
 def _generated(shell: Shell, path: str) -> str | None:
     users = shell.guest.users.values()
+    if path == "/proc/sys/kernel/random/boot_id":
+        start = f"{shell.machine.boots[-1]['time']} {wsl.runtime(shell.machine)['starts']}"
+        return f"{uuid.uuid5(uuid.NAMESPACE_OID, start)}\n"
     if path == "/etc/passwd":
         return "".join(f"{user.name}:x:{user.uid}:{user.gid}::{user.home}:{user.shell}\n" for user in users)
     if path == "/etc/shadow":
