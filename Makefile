@@ -15,7 +15,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test lint unit windows cuts molecule scenarios verify bench lab-status clean distclean
+.PHONY: help venv lab site test lint unit windows cuts molecule scenarios verify preflight bench lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -59,8 +59,12 @@ molecule: venv ## Molecule scenarios, JOBS at a time; ROLE=docker_engine for one
 	@python -m lab up
 	@tests/molecule.sh $(JOBS) $(or $(ROLE),$(SCENARIOS))
 
-verify: venv ## check a finished workstation (INVENTORY=inventory/workstation for a real one)
-	python -m pytest molecule/default/tests --hosts='ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible --sudo
+verify: venv ## tell which promises hold (INVENTORY=inventory/mine for your own), as a table and in reports/
+	python -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible --tb=no -rN \
+	  --junitxml=reports/verify.xml --html=reports/verify.html --self-contained-html
+
+preflight: venv ## tell everything that would stop the site, in one table; reads only
+	ansible-playbook -i $(INVENTORY) playbooks/preflight.yml $(ARGS)
 
 bench: venv ## time the no-op run of the Docker roles next to ping tasks
 	@python -m lab up

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from verify.fixtures import user_run as user_run
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -19,17 +21,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Fail, rather than pass with nothing done, when a scenario has no test."""
     if not items:
         raise pytest.UsageError("no test was collected")
-
-
-@pytest.fixture
-def user_run(host) -> Callable:
-    """Return a function that runs a command line in a new login shell of the ordinary user (variable ``wsl_user``)."""
-    user = host.ansible.get_variables()["wsl_user"]
-
-    def run(command: str):
-        return host.run("runuser --login %s --command %s", user, command)
-
-    return run
 
 
 @pytest.fixture

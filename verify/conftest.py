@@ -1,0 +1,128 @@
+"""A test here is a promise: marked with its text, the role that keeps it, what it rests on, and the remedy.
+
+A promise that rests on a broken one is not asked, so that one cause is one line. What a test makes, it takes away.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from verify.fixtures import user_run as user_run
+
+ROLES = [
+    "windows_proxy",
+    "visual_studio",
+    "cuda_windows",
+    "wsl_enable",
+    "wsl_proxy",
+    "apt_mirror",
+    "cuda_wsl",
+    "docker_engine",
+    "docker_proxy",
+    "nvidia_ctk",
+]
+SETTINGS = {"proxy_state": "present", "proxy_port": 7890, "proxy_relay_port": 17890, "wsl_distribution": ""}
+
+
+@dataclass
+class Answer:
+    """One promise on one machine."""
+
+    host: str
+    text: str
+    outcome: str  # holds, BROKEN, not asked
+    note: str = ""
+
+
+ANSWERS = pytest.StashKey[list[Answer]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker."""
+    config.addinivalue_line("markers", "promise(text, role, remedy, needs=()): what holds on a finished workstation")
+    config.stash[ANSWERS] = []
+
+
+def _host_of(item: pytest.Item) -> str:
+    return item.callspec.params["_testinfra_host"].backend.host
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ask Windows what is Windows' business, and the distribution the rest."""
+
+    def concerns(item: pytest.Item) -> bool:
+        if item.get_closest_marker("promise") is None:
+            return True
+        backend = item.callspec.params["_testinfra_host"].backend
+        return backend.host in backend.ansible_runner.get_hosts(item.module.GROUP)
+
+    kept = [item for item in items if concerns(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture(scope="module")
+def wanted(_testinfra_host) -> dict:
+    """Return the state of each role and the settings as the inventory has them for this machine."""
+    asked = {f"{role}_state": "present" for role in ROLES} | SETTINGS
+    pairs = ", ".join(f"'{name}': {name} | default({value!r})" for name, value in asked.items())
+    shown = _testinfra_host.ansible("ansible.builtin.debug", json.dumps({"msg": f"{{{{ {{{pairs}}} | to_json }}}}"}))
+    return json.loads(shown["msg"]) if isinstance(shown["msg"], str) else shown["msg"]
+
+
+@pytest.fixture(autouse=True)
+def _asked(request: pytest.FixtureRequest) -> None:
+    """Leave out what the inventory does not want, and what rests on a broken promise."""
+    marker = request.node.get_closest_marker("promise")
+    if marker is None:
+        return
+    role = marker.kwargs["role"]
+    state = request.getfixturevalue("wanted")[f"{role}_state"]
+    if state != "present":
+        pytest.skip(f"{role} is {state}")
+    host = _host_of(request.node)
+    broken = {
+        answer.text for answer in request.config.stash[ANSWERS] if answer.host == host and answer.outcome != "holds"
+    }
+    for need in marker.kwargs.get("needs", ()):
+        text = getattr(request.module, need).pytestmark[0].args[0]
+        if text in broken:
+            pytest.skip(f"rests on: {text}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Note the answer, and put the remedy into the reports."""
+    report = yield
+    marker = item.get_closest_marker("promise")
+    if marker is None or (report.when != "call" and report.passed) or report.when == "teardown":
+        return report
+    text, remedy = marker.args[0], marker.kwargs["remedy"]
+    if report.passed:
+        answer = Answer(_host_of(item), text, "holds")
+    elif report.skipped:
+        answer = Answer(_host_of(item), text, "not asked", str(call.excinfo.value))
+    else:
+        cause = (str(call.excinfo.value).strip().splitlines() or [""])[0][:160]
+        answer = Answer(_host_of(item), text, "BROKEN", f"{cause} -> {remedy}")
+        report.user_properties.append(("remedy", remedy))
+        if item.config.pluginmanager.hasplugin("html"):
+            from pytest_html import extras
+
+            report.extras = [*getattr(report, "extras", []), extras.text(remedy, name="Remedy")]
+    item.config.stash[ANSWERS].append(answer)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table."""
+    answers = config.stash[ANSWERS]
+    width = max((len(answer.host) for answer in answers), default=0)
+    colours = {"holds": {"green": True}, "BROKEN": {"red": True}, "not asked": {"light": True}}
+    for answer in answers:
+        note = f": {answer.note}" if answer.note else ""
+        line = f"{answer.outcome:<9}  {answer.host:<{width}}  {answer.text}{note}"
+        terminalreporter.write_line(line, **colours[answer.outcome])
