@@ -66,9 +66,10 @@ verify: venv ## tell which promises hold (INVENTORY=inventory/mine for your own)
 preflight: venv ## tell everything that would stop the site, in one table; reads only
 	ansible-playbook -i $(INVENTORY) playbooks/preflight.yml $(ARGS)
 
-bench: venv ## time the no-op run of the Docker roles next to ping tasks
+bench: venv ## time the no-op run of the Docker roles next to ping tasks, and wsl_winrm next to other connections
 	@python -m lab up
 	@python tests/bench.py
+	@python tests/bench_connections.py
 
 lab-status: ## what runs in the lab, addresses, last requests
 	@$(or $(wildcard $(BIN)/python),python3) -m lab status

@@ -48,7 +48,7 @@ def test_the_environment_names_the_proxy(pc, wanted):
     'start the proxy program and switch on "Allow LAN" in it',
 )
 def test_the_proxy_program_listens(pc, wanted):
-    read = pc.module("ansible.windows.win_listen_ports_facts", tcp_filter="*")
+    read = pc.module("ansible.windows.win_listen_ports_facts", tcp_filter="Listen")
     listens = read["ansible_facts"]["tcp_listen"]
     found = {entry["address"] for entry in listens if int(entry["port"]) == wanted["proxy_port"]}
     assert found - {"127.0.0.1", "::1"}, f"port {wanted['proxy_port']} is open at {sorted(found) or 'no address'}"

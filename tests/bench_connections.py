@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Time a task through wsl_winrm, through Docker itself, and locally: seconds for one, and the ratio to Docker.
+
+The same distro is reached both ways; all are measured in one run, the plays of the ways in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lab import internet, windows  # noqa: E402 - found through the line above
+
+PC = "bench-pc"
+TASKS, REPEAT = 10, 3
+MODULES = {
+    "ping": {"ansible.builtin.ping": {}},
+    "copy": {"ansible.builtin.copy": {"content": "the same\n" * 100, "dest": "/var/tmp/bench-copy", "mode": "0644"}},
+    "template": {"ansible.builtin.template": {"src": "bench.j2", "dest": "/var/tmp/bench-template", "mode": "0644"}},
+    "apt": {"ansible.builtin.apt": {"name": ["bash", "coreutils"]}},
+}
+WAYS = ["wsl_winrm", "docker", "local"]
+
+
+def inventory(folder: Path) -> Path:
+    """Write the inventory of the three ways."""
+    hosts = {
+        f"{PC}-wsl": {"wsl_distribution": "Ubuntu-24.04"},
+        "docker": {"ansible_connection": "community.docker.docker", "ansible_host": windows.containers_of(PC)[0]},
+        "local": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
+    }
+    groups = {name: {"hosts": {f"{PC}-wsl": {}}} for name in ("lab", "wsl", "wsl_in_windows")}
+    path = folder / "hosts.yml"
+    path.write_text(json.dumps({"all": {"hosts": hosts, "children": groups}}))
+    return path
+
+
+def seconds(folder: Path, way: str, module: str, count: int) -> float:
+    """Return the wall time of a play with this many tasks of one kind."""
+    host = f"{PC}-wsl" if way == "wsl_winrm" else way
+    (folder / "bench.j2").write_text("{{ inventory_hostname }}\n")
+    play = folder / "play.yml"
+    play.write_text(json.dumps([{"hosts": host, "gather_facts": False, "tasks": [MODULES[module]] * count}]))
+    argv = ["ansible-playbook", "-i", "inventory/lab", "-i", str(folder / "hosts.yml"), str(play)]
+    start = time.monotonic()
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+    if done.returncode:
+        sys.exit(done.stdout[-3000:] + done.stderr)
+    return time.monotonic() - start
+
+
+def main() -> None:
+    """Measure and print."""
+    internet.up()
+    windows.up(PC, "already-done", linux=True)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            inventory(folder)
+            times: dict[tuple[str, str], list[float]] = {}
+            for module in MODULES:
+                ways = [way for way in WAYS if (way, module) != ("local", "apt")]  # the control node needs no apt
+                for way in ways:
+                    seconds(folder, way, module, 1)
+                for _ in range(REPEAT):
+                    for way in ways:
+                        one = (seconds(folder, way, module, TASKS + 1) - seconds(folder, way, module, 1)) / TASKS
+                        times.setdefault((way, module), []).append(one)
+    finally:
+        windows.down(PC)
+    print(f"seconds for a task with nothing to do (medians of {REPEAT} times {TASKS} tasks), and the ratio to docker")
+    for module in MODULES:
+        cells = []
+        base = statistics.median(times["docker", module])
+        for way in WAYS:
+            value = statistics.median(times.get((way, module), [0]))
+            cells.append(f"{way} {value:5.2f} ({value / base:4.2f})" if value else f"{way}     -       ")
+        print(f"  {module:<9} " + "   ".join(cells))
+
+
+main()
