@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CLI = "0.89.0"
-"""@devcontainers/cli: the newest one when the template was written; pinned, so that a red test means a change of ours."""
+"""@devcontainers/cli, the newest when the template was written; pinned, so that a red test means a change of ours."""
 NODE = "22.20.0"
 """Node.js as PyPI packages it: needs no Node.js on this machine, and runs in every distro from glibc 2.28 on."""
 CACHE = ROOT / ".cache" / f"devcontainers-{CLI}-{NODE}"

@@ -8,12 +8,6 @@ from tests import devcontainers
 from tests.converge import converge
 
 PROJECT = "/home/dev/projects/deep-learning"
-FILES = [
-    ".devcontainer/Dockerfile",
-    ".devcontainer/devcontainer.json",
-    ".devcontainer/requirements.txt",
-    ".vscode/extensions.json",
-]
 
 
 @pytest.fixture
@@ -35,16 +29,16 @@ def started(user_run):
 
 
 def test_the_project_belongs_to_its_user(host):
-    listed = host.check_output(f"find /home/dev/projects -printf '%u:%g %m %P\\n' | sort -k 3")
-    assert listed.splitlines() == [
-        "dev:dev 755 ",
-        "dev:dev 755 deep-learning",
-        "dev:dev 755 deep-learning/.devcontainer",
-        "dev:dev 644 deep-learning/.devcontainer/devcontainer.json",
-        "dev:dev 644 deep-learning/.devcontainer/Dockerfile",
-        "dev:dev 644 deep-learning/.devcontainer/requirements.txt",
-        "dev:dev 755 deep-learning/.vscode",
-        "dev:dev 644 deep-learning/.vscode/extensions.json",
+    listed = host.check_output("find /home/dev/projects -printf '%P %u:%g %m\\n'").splitlines()
+    assert sorted(listed) == [
+        " dev:dev 755",
+        "deep-learning dev:dev 755",
+        "deep-learning/.devcontainer dev:dev 755",
+        "deep-learning/.devcontainer/Dockerfile dev:dev 644",
+        "deep-learning/.devcontainer/devcontainer.json dev:dev 644",
+        "deep-learning/.devcontainer/requirements.txt dev:dev 644",
+        "deep-learning/.vscode dev:dev 755",
+        "deep-learning/.vscode/extensions.json dev:dev 644",
     ]
 
 
