@@ -87,12 +87,11 @@ UBUNTU = [
     _tool("runc", "1.2.5-0ubuntu1", "/usr/sbin/runc-ubuntu"),
     _tool("nvidia-driver-550", "550.163.01-0ubuntu1", "/usr/share/nvidia-driver-550/trap"),
     _tool("libnvidia-compute-550", "550.163.01-0ubuntu1", "/usr/share/libnvidia-compute-550/trap"),
-    # What a dev container installs; versions below the real ones, so that no machine takes them for an upgrade.
+    # What a dev container installs and the lab's machines lack. Other packages break with old versions of some.
     *(
-        _tool(name, "0.1", f"/usr/bin/{name}")
-        for name in ("git", "gdb", "vim", "wget", "tmux", "zip", "cmake", "ffmpeg")
+        _tool(name, "99", f"/usr/bin/{name}")
+        for name in ("git", "gdb", "vim", "wget", "tmux", "zip", "cmake", "ffmpeg", "libsm6", "libxext6")
     ),
-    *(_tool(name, "0.1", f"/usr/share/{name}/trap") for name in ("curl", "libsm6", "libxext6")),
 ]
 PYTHON = ["einops", "h5py", "matplotlib", "ninja", "scipy", "tensorboard", "tqdm"]
 """What Python's package index offers."""
