@@ -68,12 +68,20 @@ def test_root_needs_no_user_in_the_image():
     assert configuration(devcontainer_container_user="root")["remoteUser"] == "root"
 
 
-def test_only_lacking_extensions_are_added_and_only_where_vs_code_is():
-    found = ["vscode code", "extension MS-vscode-remote.remote-WSL"]
-    assert role_value("devcontainer", "__devcontainer_lacking", **given(found, {})) == [
-        "ms-vscode-remote.remote-containers"
-    ]
-    assert role_value("devcontainer", "__devcontainer_lacking", **given([], {})) == []
+@pytest.mark.parametrize(
+    ("found", "lacking"),
+    [
+        (["vscode cd '/mnt/c/x' && cmd.exe"], ["ms-vscode-remote.remote-wsl", "ms-vscode-remote.remote-containers"]),
+        (
+            ["vscode cd '/mnt/c/x' && cmd.exe", "extension MS-vscode-remote.remote-WSL"],
+            ["ms-vscode-remote.remote-containers"],
+        ),
+        (["vscode code"], ["ms-vscode-remote.remote-containers"]),
+        ([], []),
+    ],
+)
+def test_lacking_extensions_are_added_where_vs_code_is_and_wsls_only_on_windows(found, lacking):
+    assert role_value("devcontainer", "__devcontainer_lacking", **given(found, {})) == lacking
 
 
 def test_the_defaults_are_taken():

@@ -44,7 +44,7 @@ def test_the_project_belongs_to_its_user(host):
 
 def test_vs_code_got_the_extension_that_it_lacked_and_no_other(host):
     assert host.file("/home/dev/extensions").content_string.split() == [
-        "MS-vscode-remote.remote-wsl",
+        "ms-python.python",
         "ms-vscode-remote.remote-containers",
     ]
 
