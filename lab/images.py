@@ -75,7 +75,7 @@ INTERNET_PACKAGES = [
     "procps",
 ]
 ENGINE_DEBS = ["docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose"]
-ARCHIVE_DEBS = ["pigz", "tini-static", "python3-debian", "python3-chardet"]
+ARCHIVE_DEBS = ["pigz", "tini-static", "python3-debian", "python3-chardet", "python3-pip-whl"]
 
 
 def base_kind() -> str:
@@ -198,9 +198,10 @@ def _registry_bases() -> dict[str, str]:
         build(
             bases[suite], LAB, network="host", dockerfile=file, FROM=f"ubuntu:{version}", PACKAGES=packages, DOWNLOAD=""
         )
-    debs = f"{IMAGES}/debs:{_digest(file.read_text())}"
+    download = "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini"
+    download += " python3-debian python3-chardet python3-pip-whl"
+    debs = f"{IMAGES}/debs:{_digest(download, file.read_text())}"
     for suite, version in SUITES.items():
-        download = "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini python3-debian python3-chardet"
         build(
             f"{debs}-{suite}",
             LAB,

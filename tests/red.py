@@ -75,6 +75,14 @@ BREAKS = [
         machine="sed -i '/\"runtimes\"/,/^  }/d' /etc/docker/daemon.json; systemctl restart docker",
     ),
     Break(
+        "edited file overwritten",
+        "devcontainer",
+        "test_what_the_user_edited_stays",
+        file="plugins/modules/managed_files.py",
+        old='if file["keep_edits"] and self.is_edited(path, current):',
+        new="if False:",
+    ),
+    Break(
         "cuda-drivers installable",
         "cuda_wsl",
         "cuda_drivers",

@@ -30,7 +30,8 @@ def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "
         "run", "-d", "--name", name, "--label", f"{LABEL}=container", "--hostname", WINDOWS_NAME,
         "--network", networks()[0]["name"], "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
         "-v", "/var/lib/docker", "-v", "/var/lib/containerd", "--tmpfs", "/run", "--tmpfs", "/run/lock",
-        "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined",
+        "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
+        "--security-opt", "seccomp=unconfined",
         "--security-opt", "apparmor=unconfined", "-e", f"LAB_NETWORKING={networking}",
         *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu else []), image,
     )  # fmt: skip

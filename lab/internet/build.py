@@ -147,9 +147,11 @@ def registry() -> None:
     """Fill the registry that stands for Docker Hub."""
     server = subprocess.Popen(["docker-registry", "serve", "/opt/lab/registry.yml"], stderr=subprocess.DEVNULL)
     try:
-        for name, files, config in standins.images():
+        torch = [standins.system_layer(WORK / "system.tar"), standins.layer(standins.pytorch(KEYS, TLS))]
+        small = [(name, [standins.layer(files)], config) for name, files, config in standins.images()]
+        for name, layers, config in [*small, (standins.PYTORCH, torch, standins.PYTORCH_CONFIG)]:
             archive = WORK / "image.tar"
-            standins.docker_archive(archive, name, files, config)
+            standins.docker_archive(archive, name, layers, config)
             for _ in range(20):
                 target = f"docker://127.0.0.1:5000/{name if '/' in name else 'library/' + name}"
                 copy = ["skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"]
@@ -160,6 +162,15 @@ def registry() -> None:
                 raise SystemExit(f"cannot push {name}")
     finally:
         server.terminate()
+
+
+def pypi() -> None:
+    """Python's package index, as a mirror serves it: a page and a wheel for each name."""
+    for name in standins.PYTHON:
+        folder = WWW / "pypi" / "simple" / name
+        folder.mkdir(parents=True)
+        wheel = standins.wheel(name, folder)
+        (folder / "index.html").write_text(f'<!DOCTYPE html><a href="{wheel.name}">{wheel.name}</a>\n')
 
 
 def main() -> None:
@@ -180,6 +191,7 @@ def main() -> None:
     shutil.copy(KEYS / "nvidia.asc", WWW / "nvidia" / "gpgkey")
     line = "deb https://nvidia.github.io/libnvidia-container/stable/deb/$(ARCH) /\n"
     (stable / "nvidia-container-toolkit.list").write_text(line)
+    pypi()
     registry()
     (SRV / "origins.json").write_text(json.dumps(HOSTS))
     with tarfile.open(SRV / "public.tar", "w") as archive:

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -86,7 +87,14 @@ UBUNTU = [
     _tool("runc", "1.2.5-0ubuntu1", "/usr/sbin/runc-ubuntu"),
     _tool("nvidia-driver-550", "550.163.01-0ubuntu1", "/usr/share/nvidia-driver-550/trap"),
     _tool("libnvidia-compute-550", "550.163.01-0ubuntu1", "/usr/share/libnvidia-compute-550/trap"),
+    # What a dev container installs and the lab's machines lack. Other packages break with old versions of some.
+    *(
+        _tool(name, "99", f"/usr/bin/{name}")
+        for name in ("git", "gdb", "vim", "wget", "tmux", "zip", "cmake", "ffmpeg", "libsm6", "libxext6")
+    ),
 ]
+PYTHON = ["einops", "h5py", "matplotlib", "ninja", "scipy", "tensorboard", "tqdm"]
+"""What Python's package index offers."""
 
 # ------------------------------------------------------------------------------------------------------------- Docker
 
@@ -453,41 +461,118 @@ def images() -> list[tuple[str, dict, dict]]:
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     ubuntu = 'NAME="Ubuntu"\nID=ubuntu\nVERSION_ID="24.04"\nPRETTY_NAME="Ubuntu 24.04 (lab stand-in)"\n'
     plain = {"Env": [path], "Cmd": ["/bin/sh"]}
-    torch = {"Env": [path, "NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"],
-             "Cmd": ["/bin/sh"], "WorkingDir": "/workspace"}  # fmt: skip
     hello = {**_busybox("ID=hello\n"), "hello.txt": (0o644, _HELLO.encode())}
     return [
         ("hello-world:latest", hello, {"Env": [path], "Cmd": ["/bin/cat", "/hello.txt"]}),
         ("busybox:latest", _busybox("ID=busybox\n"), plain),
         ("ubuntu:24.04", _busybox(ubuntu), plain),
         ("ubuntu:latest", _busybox(ubuntu), plain),
-        ("pytorch/pytorch:2.14.0-cuda12.6-cudnn9-devel", _busybox(ubuntu), torch),
     ]
 
 
-def docker_archive(target: Path, name: str, files: dict, config: dict) -> None:
-    """Write a one-layer image in the format of ``docker save``."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
+# PyTorch's image: a whole Ubuntu with apt, Python and pip, and NVIDIA's apt source in it. Here it is the system that
+# builds the lab, dressed as Ubuntu 24.04.
+PYTORCH = "pytorch/pytorch:2.14.0-cuda12.6-cudnn9-devel"
+PYTORCH_CONFIG = {
+    "Env": [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "NVIDIA_VISIBLE_DEVICES=all",
+        "NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    ],
+    "Cmd": ["/bin/bash"],
+    "WorkingDir": "/workspace",
+}
+_UBUNTU_SOURCES = "".join(
+    f"Types: deb\nURIs: http://{host}.ubuntu.com/ubuntu/\nSuites: {suites}\n"
+    "Components: main universe restricted multiverse\n"
+    "Signed-By: /usr/share/keyrings/ubuntu-archive-keyring.gpg\n\n"
+    for host, suites in (("archive", "noble noble-updates noble-backports"), ("security", "noble-security"))
+)
+_NOT_IN_PYTORCH = [
+    "./srv", "./opt", "./tmp", "./run", "./proc", "./sys", "./dev", "./var/cache", "./var/log", "./etc/apt",
+    "./etc/os-release", "./usr/lib/os-release", "./usr/lib/cni", "./usr/bin/skopeo", "./usr/bin/docker-registry",
+]  # fmt: skip
+
+
+def system_layer(target: Path) -> bytes:
+    """Return the running system as an image layer, without what only the lab needs."""
+    exclude = [f"--exclude={path}" for path in _NOT_IN_PYTORCH]
+    subprocess.run(["tar", "--create", "--file", str(target), "--directory", "/", *exclude, "."], check=True)
+    return target.read_bytes()
+
+
+def pytorch(keys: Path, tls: Path) -> dict:
+    """Return the files that dress the system as PyTorch's image."""
+    trust = Path("/etc/ssl/certs/ca-certificates.crt").read_bytes() + (tls / "ca.crt").read_bytes()
+    identity = 'NAME="Ubuntu"\nID=ubuntu\nID_LIKE=debian\nVERSION_ID="24.04"\nVERSION_CODENAME=noble\n'
+    cuda = "deb https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/x86_64 /\n"
+    files: dict = {
+        "usr/lib/os-release": (0o644, f'{identity}PRETTY_NAME="Ubuntu 24.04 (lab stand-in)"\n'.encode()),
+        "etc/os-release": "../usr/lib/os-release",
+        "etc/apt/sources.list.d/ubuntu.sources": (0o644, _UBUNTU_SOURCES.encode()),
+        "etc/apt/sources.list.d/cuda-ubuntu2404-x86_64.list": (0o644, cuda.encode()),
+        "etc/ssl/certs/ca-certificates.crt": (0o644, trust),
+        "usr/share/keyrings/ubuntu-archive-keyring.gpg": (0o644, (keys / "ubuntu.gpg").read_bytes()),
+        "usr/bin/pip": (0o755, b'#!/bin/sh\nexec python3 -m pip "$@"\n'),
+    }
+    for folder in ("tmp", "run", "proc", "sys", "dev", "var/cache/apt/archives/partial", "var/log/apt", "workspace"):
+        files[f"{folder}/"] = 0o1777 if folder == "tmp" else 0o755
+    for folder in ("apt.conf.d", "preferences.d", "trusted.gpg.d"):
+        files[f"etc/apt/{folder}/"] = 0o755
+    with tempfile.TemporaryDirectory() as unpacked:
+        (deb,) = (path for path in debs_of("noble") if path.name.startswith("python3-pip-whl_"))
+        subprocess.run(["dpkg-deb", "-x", str(deb), unpacked], check=True)
+        (pip,) = Path(unpacked).rglob("pip-*.whl")
+        with zipfile.ZipFile(pip) as content:
+            for name in content.namelist():
+                files[f"usr/lib/python3/dist-packages/{name}"] = (0o644, content.read(name))
+    return files
+
+
+def wheel(name: str, folder: Path) -> Path:
+    """Write a Python package that does nothing, as a wheel."""
+    info = f"{name}-0.1.dist-info"
+    files = {
+        f"{name}/__init__.py": f'"""{NOTE}"""\n',
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1\nSummary: {NOTE}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: lab\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    target = folder / f"{name}-0.1-py3-none-any.whl"
+    with zipfile.ZipFile(target, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return target
+
+
+def layer(files: dict) -> bytes:
+    """Return files as an image layer: {path: (mode, bytes)}, {path: link target} or {folder/: mode}."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as tar:
         for path, entry in sorted(files.items()):
             info = tarfile.TarInfo(path)
             if isinstance(entry, str):
                 info.type, info.linkname = tarfile.SYMTYPE, entry
                 tar.addfile(info)
+            elif isinstance(entry, int):
+                info.type, info.mode = tarfile.DIRTYPE, entry
+                tar.addfile(info)
             else:
                 info.mode, data = entry[0], entry[1]
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-    blob = layer.getvalue()
-    rootfs = {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(blob).hexdigest()]}
+    return target.getvalue()
+
+
+def docker_archive(target: Path, name: str, layers: list[bytes], config: dict) -> None:
+    """Write an image in the format of ``docker save``."""
+    blobs = {f"layer{number}.tar": blob for number, blob in enumerate(layers)}
+    rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(blob).hexdigest()}" for blob in layers]}
     description = json.dumps({"architecture": "amd64", "os": "linux", "config": config, "rootfs": rootfs}).encode()
-    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": list(blobs)}]
+    members = {"config.json": description, **blobs, "manifest.json": json.dumps(manifest).encode()}
     with tarfile.open(target, "w") as tar:
-        for member, data in (
-            ("config.json", description),
-            ("layer.tar", blob),
-            ("manifest.json", json.dumps(manifest).encode()),
-        ):
+        for member, data in members.items():
             info = tarfile.TarInfo(member)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))

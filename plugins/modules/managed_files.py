@@ -48,6 +48,18 @@ options:
         description: Leave the file out on a machine that lacks its folder, which belongs to software that is not there.
         type: bool
         default: false
+      owner:
+        description: >-
+          User whom the file and the folders made for it belong to, with his main group. Without it they belong to root,
+          and a file with a O(files[].block) to whom it belonged before.
+        type: str
+      keep_edits:
+        description: >-
+          Give the file to the people of the machine. It is written where there is none, and again as long as it is as
+          the module wrote it. A file that was there before, or that somebody changed, stays as it is, also with
+          O(state=absent).
+        type: bool
+        default: false
 attributes:
   check_mode:
     support: full
@@ -75,10 +87,17 @@ files:
   returned: success
   type: list
   elements: str
+left:
+  description: Files with O(files[].keep_edits) that differ from the wanted content and were left alone.
+  returned: with O(state=present)
+  type: list
+  elements: str
 """
 
+import hashlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
+import pwd  # noqa: E402
 import shlex  # noqa: E402
 import shutil  # noqa: E402
 import stat  # noqa: E402
@@ -109,14 +128,24 @@ def with_block(content, name, block):
     return f"{BEGIN} {name}\n{block.rstrip()}\n{END} {name}\n".encode() + without_block(content, name)
 
 
-def write(path, content, mode, like=None):
-    """Put the content in place in one step, owned as the file that it replaces."""
+def digest(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def owner_of(path):
+    """Return the user and the group of a file, by number."""
+    found = os.stat(path)
+    return found.st_uid, found.st_gid
+
+
+def write(path, content, mode, owner=None):
+    """Put the content in place in one step, owned by the given user and group, else by root."""
     handle, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
     with os.fdopen(handle, "wb") as file:
         file.write(content)
     os.chmod(temporary, mode)
-    if like:
-        os.chown(temporary, like.st_uid, like.st_gid)
+    if owner:
+        os.chown(temporary, *owner)
     os.replace(temporary, path)
 
 
@@ -135,9 +164,14 @@ class Files:
         self.originals = module.params["originals"]
         self.name = os.path.basename(self.originals)
         self.record = json.loads(read(f"{self.originals}/record.json") or "{}")
+        self.left = []
 
     def original(self, path):
         return self.originals + path
+
+    def is_edited(self, path, current):
+        """Tell whether a file that people may edit is not as the module wrote it."""
+        return current is not None and digest(current) not in self.record.get(path, {}).get("written", [])
 
     # -- present -----------------------------------------------------------------------------------------------------
 
@@ -149,6 +183,10 @@ class Files:
             if file["in_existing_folder"] and not os.path.isdir(os.path.dirname(path)):
                 continue
             current, mode = read(path), int(file["mode"], 8)
+            if file["keep_edits"] and self.is_edited(path, current):
+                if current != file["content"].encode():
+                    self.left.append(path)
+                continue
             if file["block"] is not None:
                 content = with_block(current or b"", self.name, file["block"])
                 mode = mode if current is None else stat.S_IMODE(os.stat(path).st_mode)
@@ -160,6 +198,8 @@ class Files:
                     "mode": mode,
                     "block": file["block"] is not None,
                     "validate": file["validate"],
+                    "owner": file["owner"],
+                    "keep_edits": file["keep_edits"],
                 }
         return plan
 
@@ -181,10 +221,13 @@ class Files:
                 self.module.fail_json(msg=f"{path} would be invalid, so no file was changed: {(err or out).strip()}")
 
     def remember(self, path, wanted):
-        """Keep what stands at the path, once, before the first write."""
+        """Keep what stands at the path, once, before the first write; of a file that people may edit, how it looks."""
+        current, written = read(path), {}
+        if wanted["keep_edits"]:  # both, since this run may break before it writes
+            written = {"written": [digest(content) for content in (current, wanted["content"]) if content is not None]}
         if path in self.record:
+            self.record[path].update(written)
             return
-        current = read(path)
         kept = current is not None and not wanted["block"] and current != wanted["content"]
         if kept:
             os.makedirs(os.path.dirname(self.original(path)), mode=0o700, exist_ok=True)
@@ -196,6 +239,7 @@ class Files:
             "block": wanted["block"],
             "created": current is None,
             "folders": missing_folders(path),
+            **written,
         }
 
     def present(self):
@@ -208,22 +252,34 @@ class Files:
             os.makedirs(self.originals, mode=0o700, exist_ok=True)
             for path, content in dropped.items():
                 self.bring_back(path, content)
-                del self.record[path]
+            self.remove_folders(self.record.pop(path) for path in dropped)
             for path, wanted in plan.items():
                 self.remember(path, wanted)
             write(f"{self.originals}/record.json", json.dumps(self.record, indent=2).encode() + b"\n", 0o600)
             for path, wanted in plan.items():
-                for folder in missing_folders(path):
-                    os.mkdir(folder, 0o755)
-                block_in = os.stat(path) if wanted["block"] and os.path.exists(path) else None
-                write(path, wanted["content"], wanted["mode"], like=block_in)
-        return {"changed": bool(contents), "files": sorted(contents), "diff": diff}
+                self.put(path, wanted)
+        return {"changed": bool(contents), "files": sorted(contents), "left": sorted(self.left), "diff": diff}
+
+    def put(self, path, wanted):
+        owner = None
+        if wanted["owner"]:
+            user = pwd.getpwnam(wanted["owner"])
+            owner = user.pw_uid, user.pw_gid
+        for folder in missing_folders(path):
+            os.mkdir(folder, 0o755)
+            if owner:
+                os.chown(folder, *owner)
+        if wanted["block"] and os.path.exists(path):
+            owner = owner_of(path)
+        write(path, wanted["content"], wanted["mode"], owner)
 
     # -- absent ------------------------------------------------------------------------------------------------------
 
     def before(self, path):
         """Return what the file is without us: its content, or None when it has no business to be there."""
         entry, current = self.record[path], read(path)
+        if "written" in entry and self.is_edited(path, current):
+            return current
         if entry["kept"]:
             return read(self.original(path))
         if entry["block"] and current is not None:
@@ -238,15 +294,19 @@ class Files:
         if not self.module.check_mode:
             for path, content in plan.items():
                 self.bring_back(path, content)
-            folders = {folder for entry in self.record.values() for folder in entry["folders"]}
-            for folder in sorted(folders, key=len, reverse=True):
-                if os.path.isdir(folder) and not os.listdir(folder):
-                    os.rmdir(folder)
+            self.remove_folders(self.record.values())
             shutil.rmtree(self.originals, ignore_errors=True)
             shared = os.path.dirname(self.originals)
             if os.path.isdir(shared) and not os.listdir(shared):
                 os.rmdir(shared)
         return {"changed": bool(plan or self.record), "files": sorted(plan), "diff": diff}
+
+    def remove_folders(self, entries):
+        """Remove the folders that were made for the files, unless somebody else put something into them."""
+        folders = {folder for entry in entries for folder in entry["folders"]}
+        for folder in sorted(folders, key=len, reverse=True):
+            if os.path.isdir(folder) and not os.listdir(folder):
+                os.rmdir(folder)
 
     def bring_back(self, path, content):
         if content is None:
@@ -255,8 +315,9 @@ class Files:
             return
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         kept = self.record[path]["kept"]
-        like = os.stat(self.original(path) if kept else path)
-        write(path, content, stat.S_IMODE(like.st_mode), like=like)
+        model = self.original(path) if kept else path
+        like = os.stat(model)
+        write(path, content, stat.S_IMODE(like.st_mode), owner_of(model))
         if kept:
             os.utime(path, ns=(like.st_atime_ns, like.st_mtime_ns))
 
@@ -278,6 +339,8 @@ def main():
         "mode": {"type": "str", "default": "0644"},
         "validate": {"type": "str"},
         "in_existing_folder": {"type": "bool", "default": False},
+        "owner": {"type": "str"},
+        "keep_edits": {"type": "bool", "default": False},
     }
     exactly_one = {"required_one_of": [("content", "block")], "mutually_exclusive": [("content", "block")]}
     module = AnsibleModule(

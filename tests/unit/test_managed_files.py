@@ -142,3 +142,77 @@ def test_a_file_that_is_no_longer_wanted_is_given_back(run, tmp_path):
     assert run({"path": "b", "content": "ours\n"}) == (True, ["a"])
     assert (tmp_path / "a").read_text() == "theirs\n"
     assert list(json.loads((tmp_path / "store/role/record.json").read_text())) == [str(tmp_path / "b")]
+
+
+TEMPLATE = {"path": "project/.devcontainer/Dockerfile", "content": "FROM ours\n", "keep_edits": True}
+
+
+def test_a_template_follows_its_role_as_long_as_nobody_edits_it(run, tmp_path):
+    assert run(TEMPLATE) == (True, ["project/.devcontainer/Dockerfile"])
+    assert run(TEMPLATE) == (False, [])
+    assert run(TEMPLATE | {"content": "FROM newer\n"}) == (True, ["project/.devcontainer/Dockerfile"])
+    assert (tmp_path / TEMPLATE["path"]).read_text() == "FROM newer\n"
+    run(state="absent")
+    assert not (tmp_path / "project").exists()
+
+
+def test_an_edited_template_stays_with_present_and_with_absent(ask, run, tmp_path):
+    other = {"path": "project/other", "content": "x\n", "keep_edits": True}
+    run(TEMPLATE, other)
+    path = tmp_path / TEMPLATE["path"]
+    path.write_text("FROM mine\n")
+    answer = ask(TEMPLATE | {"content": "FROM newer\n"}, other)
+    assert (answer["changed"], answer["left"]) == (False, [str(path)])
+    assert path.read_text() == "FROM mine\n"
+    assert run(state="absent") == (True, ["project/other"])
+    assert path.read_text() == "FROM mine\n"
+    assert not (tmp_path / "project/other").exists()
+
+
+def test_a_file_that_was_there_before_is_never_taken_for_a_template(ask, tmp_path):
+    path = tmp_path / TEMPLATE["path"]
+    path.parent.mkdir(parents=True)
+    path.write_text("FROM mine\n")
+    answer = ask(TEMPLATE)
+    assert (answer["changed"], answer["left"]) == (False, [str(path)])
+    assert ask(state="absent")["changed"] is False
+    assert path.read_text() == "FROM mine\n"
+
+
+def test_a_template_that_broke_before_it_was_written_is_written_by_the_next_run(run, tmp_path, monkeypatch):
+    run(TEMPLATE)
+    real = MODULE.write
+
+    def breaks(target, *arguments):
+        if target.endswith("Dockerfile"):
+            raise OSError("the distro was shut down")
+        real(target, *arguments)
+
+    newer = TEMPLATE | {"content": "FROM newer\n"}
+    monkeypatch.setattr(MODULE, "write", breaks)
+    with pytest.raises(OSError, match="shut down"):
+        run(newer)
+    monkeypatch.setattr(MODULE, "write", real)
+    assert run(newer) == (True, ["project/.devcontainer/Dockerfile"])
+    assert (tmp_path / TEMPLATE["path"]).read_text() == "FROM newer\n"
+
+
+def test_a_template_in_another_folder_leaves_no_empty_folder_behind(run, tmp_path):
+    run(TEMPLATE)
+    run(TEMPLATE | {"path": "elsewhere/Dockerfile"})
+    assert not (tmp_path / "project").exists()
+    assert (tmp_path / "elsewhere/Dockerfile").read_text() == "FROM ours\n"
+
+
+def test_a_template_and_its_folders_belong_to_their_user(run, tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(MODULE.os, "chown", lambda path, *owner: given.append((Path(path).parent.name, owner)))
+    monkeypatch.setattr(
+        MODULE.pwd, "getpwnam", lambda name: MODULE.pwd.struct_passwd((name, "", 1000, 100, "", "", ""))
+    )
+    run(TEMPLATE | {"owner": "dev"})
+    assert given == [
+        (tmp_path.name, (1000, 100)),
+        ("project", (1000, 100)),
+        (".devcontainer", (1000, 100)),
+    ]
