@@ -9,7 +9,7 @@ Run it once in Windows PowerShell as administrator:
 
 or, where Ansible runs inside the WSL distribution of this PC:
 
-    powershell -ExecutionPolicy Bypass -File Enable-WinRM.ps1 -ControlNode 172.16.0.0/12,127.0.0.1
+    powershell -ExecutionPolicy Bypass -File Enable-WinRM.ps1 -ControlNode "172.16.0.0/12,127.0.0.1"
 
 It starts the WinRM service, makes a self-signed certificate and an HTTPS listener, opens the firewall for the given
 addresses and nobody else, allows NTLM as the only way to log on, writes the certificate for the control node to trust,
@@ -377,8 +377,8 @@ if ($Remove) {
 $ControlNode = @($ControlNode -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
 if (-not $ControlNode) {
     Stop-Script 'Nobody was named who may connect.' `
-        ('Give the addresses of the control node: -ControlNode 192.168.1.10 or -ControlNode 192.168.1.10,10.0.0.0/24; ' +
-        'where Ansible runs inside WSL on this PC, -ControlNode 172.16.0.0/12,127.0.0.1')
+        ('Give the addresses of the control node: -ControlNode 192.168.1.10 or -ControlNode "192.168.1.10,10.0.0.0/24"; ' +
+        'where Ansible runs inside WSL on this PC, -ControlNode "172.16.0.0/12,127.0.0.1"')
 }
 if (-not $CertificateFile) {
     $desktop = [Environment]::GetFolderPath('Desktop')
