@@ -315,8 +315,8 @@ function Show-Inventory {
     Write-Host "windows_certificate: `"{{ inventory_dir }}/$file`""
     Write-Host "windows_user: $User"
     Write-Host ''
-    Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and "control_node: distribution"'
-    Write-Host 'replaces windows_address and windows_certificate.'
+    Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and'
+    Write-Host '"control_node: distribution" replaces windows_address and windows_certificate.'
     Write-Host "The password of $User belongs into vault.yml beside settings.yml, as windows_password."
 }
 
@@ -377,8 +377,8 @@ if ($Remove) {
 $ControlNode = @($ControlNode -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
 if (-not $ControlNode) {
     Stop-Script 'Nobody was named who may connect.' `
-        ('Give the addresses of the control node: -ControlNode 192.168.1.10 or -ControlNode "192.168.1.10,10.0.0.0/24"; ' +
-        'where Ansible runs inside WSL on this PC, -ControlNode "172.16.0.0/12,127.0.0.1"')
+        ('Give the addresses of the control node: -ControlNode 192.168.1.10, or -ControlNode ' +
+        '"192.168.1.10,10.0.0.0/24"; where Ansible runs inside WSL on this PC, -ControlNode "172.16.0.0/12,127.0.0.1"')
 }
 if (-not $CertificateFile) {
     $desktop = [Environment]::GetFolderPath('Desktop')
