@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,6 +184,12 @@ def test_a_copy_of_the_workstation_works_with_a_certificate_in_its_folder(mine):
     trusted = f"{folder}/winrm-MY-PC.pem"
     assert copy.values("my-pc-wsl", "ansible_host", "ansible_winrm_ca_trust_path") == ("10.0.0.5", trusted)
     assert copy.value("my-pc-wsl", "docker_engine_users") == ["dev"]
+
+
+def test_a_certificate_in_the_folder_is_not_read_as_an_inventory(mine):
+    argv = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(mine()), "--graph"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout.count("-pc"), done.stderr) == (2, "")
 
 
 @pytest.mark.parametrize(("mode", "address"), [("nat", "172.30.7.1"), ("mirrored", "127.0.0.1")])
