@@ -7,16 +7,21 @@ Run it once in Windows PowerShell as administrator:
 
     powershell -ExecutionPolicy Bypass -File Enable-WinRM.ps1 -ControlNode 192.168.1.10
 
+or, where Ansible runs inside the WSL distribution of this PC:
+
+    powershell -ExecutionPolicy Bypass -File Enable-WinRM.ps1 -ControlNode "172.16.0.0/12,127.0.0.1"
+
 It starts the WinRM service, makes a self-signed certificate and an HTTPS listener, opens the firewall for the given
 addresses and nobody else, allows NTLM as the only way to log on, writes the certificate for the control node to trust,
-and prints the inventory lines to paste. Running it again changes nothing that is right already. What it changed is
+and prints the inventory's settings to paste. Running it again changes nothing that is right already. What it changed is
 noted in the registry, and -Remove puts exactly that back.
 
 The account that Ansible uses must be the person who will work in WSL, because distributions belong to an account.
 It needs a password, not only a PIN.
 
 .PARAMETER ControlNode
-Addresses (or networks such as 192.168.1.0/24) that may connect. "Any" has to be said and is not the default.
+Addresses (or networks such as 192.168.1.0/24) that may connect. "Any" has to be said and is not the default. WSL's own
+network is 172.16.0.0/12 in NAT mode; in mirrored mode the distribution has the address 127.0.0.1.
 
 .PARAMETER User
 The account in the inventory lines; the one that runs this script by default. It must be an administrator.
@@ -255,8 +260,10 @@ function Set-FullToken {
 }
 
 function Set-Firewall {
+    # This PC reaches itself without a rule, and mirrored WSL is this PC.
+    $remote = @($ControlNode | Where-Object { $_ -notlike '127.*' })
     # Windows writes networks its own way, so what was asked for is kept in the description.
-    $description = "TCP $Port for $($ControlNode -join ', ')"
+    $description = "TCP $Port for $($remote -join ', ')"
     $rule = Get-NetFirewallRule -Name $RuleName -ErrorAction SilentlyContinue
     if ($rule) {
         if ($rule.Description -eq $description -and "$($rule.Enabled)" -eq 'True') {
@@ -264,8 +271,11 @@ function Set-Firewall {
         }
         $rule | Remove-NetFirewallRule
     }
+    if (-not $remote) {
+        return
+    }
     New-NetFirewallRule -Name $RuleName -DisplayName 'WinRM over HTTPS for wsl-dl-playbook' -Direction Inbound `
-        -Action Allow -Protocol TCP -LocalPort $Port -RemoteAddress $ControlNode -Profile Any `
+        -Action Allow -Protocol TCP -LocalPort $Port -RemoteAddress $remote -Profile Any `
         -Description $description | Out-Null
     Write-Step "firewall: open, $description"
 }
@@ -293,22 +303,21 @@ function Show-Inventory {
             $address = @($found)[0].IPAddress
         }
     }
-    Write-Host ''
-    Write-Host "Copy $CertificateFile to the control node,"
-    Write-Host 'and these lines into its inventory, for the Windows host (the path is where you put the file):'
-    Write-Host ''
-    Write-Host "ansible_host: $address"
-    Write-Host "ansible_port: $Port"
-    Write-Host "ansible_user: $User"
-    Write-Host 'ansible_password: !vault ...        # ansible-vault encrypt_string'
-    Write-Host 'ansible_connection: winrm'
-    Write-Host 'ansible_winrm_scheme: https'
-    Write-Host 'ansible_winrm_transport: ntlm'
     $file = Split-Path -Leaf $CertificateFile
-    Write-Host "ansible_winrm_ca_trust_path: $file"
     Write-Host ''
-    Write-Host 'For the distribution: ansible_connection: wsl_winrm, and ansible_winrm_user and ansible_winrm_password'
-    Write-Host 'instead of ansible_user and ansible_password; the rest is the same.'
+    Write-Host "Copy $CertificateFile into the folder of your inventory (inventory/mine),"
+    Write-Host 'and these lines into its group_vars/workstation/settings.yml, instead of the ones of the same names:'
+    Write-Host ''
+    Write-Host "windows_address: $address"
+    if ($Port -ne 5986) {
+        Write-Host "windows_port: $Port"
+    }
+    Write-Host "windows_certificate: `"{{ inventory_dir }}/$file`""
+    Write-Host "windows_user: $User"
+    Write-Host ''
+    Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and'
+    Write-Host '"control_node: distribution" replaces windows_address and windows_certificate.'
+    Write-Host "The password of $User belongs into vault.yml beside settings.yml, as windows_password."
 }
 
 function Remove-Everything {
@@ -368,7 +377,8 @@ if ($Remove) {
 $ControlNode = @($ControlNode -split ',' | ForEach-Object { $_.Trim() } | Where-Object { $_ })
 if (-not $ControlNode) {
     Stop-Script 'Nobody was named who may connect.' `
-        'Give the addresses of the control node: -ControlNode 192.168.1.10 or -ControlNode 192.168.1.10,10.0.0.0/24'
+        ('Give the addresses of the control node: -ControlNode 192.168.1.10, or -ControlNode ' +
+        '"192.168.1.10,10.0.0.0/24"; where Ansible runs inside WSL on this PC, -ControlNode "172.16.0.0/12,127.0.0.1"')
 }
 if (-not $CertificateFile) {
     $desktop = [Environment]::GetFolderPath('Desktop')

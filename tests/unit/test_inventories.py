@@ -1,0 +1,235 @@
+"""What the shipped inventories come to for each host, evaluated by Ansible without reaching any."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.errors import AnsibleError
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible.vars.manager import VariableManager
+
+import tests.unit.role_values  # noqa: F401  it starts Ansible's plugin loader, once
+
+ROOT = Path(__file__).parents[2]
+INVENTORIES = ["lab", "lab-real", "workstation", "fleet"]
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUSome\n-----END CERTIFICATE-----\n"
+
+
+class Inventory:
+    """An inventory folder; what the person types in or has in a vault comes as extra variables."""
+
+    def __init__(self, folder, **extra):
+        self.loader = DataLoader()
+        self.manager = InventoryManager(loader=self.loader, sources=[str(folder)])
+        self.variables = VariableManager(loader=self.loader, inventory=self.manager)
+        self.extra = {"ansible_config_file": str(ROOT / "ansible.cfg")} | extra
+
+    def names(self, group):
+        return [host.name for host in self.manager.groups[group].get_hosts()]
+
+    def value(self, host, expression):
+        known = self.variables.get_vars(host=self.manager.get_host(host)) | self.extra
+        return Templar(loader=self.loader, variables=known).template(trust_as_template("{{ " + expression + " }}"))
+
+    def values(self, host, *expressions):
+        return tuple(self.value(host, expression) for expression in expressions)
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    """Open a shipped inventory; the lab's finds a simulated PC that listens on port 41234."""
+
+    def inventory(name, **extra):
+        state = tmp_path / ".lab" / "winsim" / "lab-pc"
+        state.mkdir(parents=True, exist_ok=True)
+        (state / "winsim.json").write_text(json.dumps({"http_port": 41234}))
+        (state / "password").write_text("lab-secret")
+        if name.startswith("lab"):
+            extra |= {"ansible_config_file": str(tmp_path / "ansible.cfg")}
+        return Inventory(ROOT / "inventory" / name, **extra)
+
+    return inventory
+
+
+@pytest.fixture
+def inside(tmp_path, monkeypatch):
+    """Pretend to be inside a distribution with this networking mode and default route."""
+
+    def inside(mode, route="default via 172.30.7.1 dev eth0"):
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        for tool in ("sh", "awk"):
+            (tools / tool).symlink_to(shutil.which(tool))
+        for name, answer in {"wslinfo": mode, "ip": route}.items():
+            (tools / name).write_text(f"#!{shutil.which('sh')}\necho {answer}\n")
+            (tools / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tools))
+        monkeypatch.setenv("USER", "mei")
+
+    return inside
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Copy inventory/workstation as the README says, and edit lines of its settings."""
+
+    def mine(*replacements):
+        shutil.copytree(ROOT / "inventory" / "group_vars", tmp_path / "inventory" / "group_vars")
+        folder = tmp_path / "inventory" / "mine"
+        shutil.copytree(ROOT / "inventory" / "workstation", folder, symlinks=True)
+        settings = folder / "group_vars" / "workstation" / "settings.yml"
+        text = settings.read_text()
+        for pattern, line in replacements:
+            text, times = re.subn(pattern, line, text, flags=re.MULTILINE)
+            assert times == 1, pattern
+        settings.write_text(text)
+        (folder / "winrm-MY-PC.pem").write_text(CERTIFICATE)
+        return folder
+
+    return mine
+
+
+WAY_B = [
+    (r"^windows_address:.*\n", ""),
+    (r"^windows_certificate:.*\n", ""),
+    (r"^# (control_node: distribution)", r"\1"),
+]
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_the_shared_variables_are_linked_into_each_inventory(name):
+    links = {path.name: str(path.readlink()) for path in (ROOT / "inventory" / name / "group_vars").iterdir()
+             if path.is_symlink() and path.name in ("all", "windows", "wsl", "wsl_in_windows")}  # fmt: skip
+    assert links == {
+        "all": "../../group_vars/all",
+        "windows": "../../group_vars/windows",
+        "wsl": "../../group_vars/wsl",
+        "wsl_in_windows": "../../group_vars/wsl_in_windows",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "first", "last"),
+    [
+        ("lab", 1, "lab-pc", "lab-pc-wsl"),
+        ("lab-real", 1, "lab-pc", "lab-pc-wsl"),
+        ("workstation", 1, "my-pc", "my-pc-wsl"),
+        ("fleet", 200, "pc001", "pc200-wsl"),
+    ],
+)
+def test_each_pc_has_its_distribution(inventory, name, pairs, first, last):
+    opened = inventory(name)
+    windows, wsl = opened.names("windows"), opened.names("wsl_in_windows")
+    assert [f"{pc}-wsl" for pc in windows] == wsl == opened.names("wsl")
+    assert (len(windows), windows[0], wsl[-1]) == (pairs, first, last)
+
+
+@pytest.mark.parametrize(
+    ("name", "pc", "endpoint"),
+    [
+        ("lab", "lab-pc", ("127.0.0.1", "41234", "http", "legacy_requests")),
+        ("lab-real", "lab-pc", ("127.0.0.1", "41234", "http", "legacy_requests")),
+        ("workstation", "my-pc", ("192.168.1.20", "5986", "https", f"{ROOT}/inventory/workstation/winrm-MY-PC.pem")),
+        ("fleet", "pc117", ("pc117", "5986", "https", f"{ROOT}/inventory/fleet/winrm-PC117.pem")),
+    ],
+)
+def test_a_pc_and_its_distribution_share_one_endpoint(inventory, name, pc, endpoint):
+    opened = inventory(name)
+    names = ("ansible_host", "ansible_port | string", "ansible_winrm_scheme", "ansible_winrm_ca_trust_path")
+    assert opened.values(pc, *names) == endpoint
+    assert opened.values(f"{pc}-wsl", *names) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("name", "pc", "account"),
+    [
+        ("lab", "lab-pc", ("student", "lab-secret")),
+        ("workstation", "my-pc", ("me", "typed")),
+        ("fleet", "pc117", ("student", "typed")),
+    ],
+)
+def test_a_pc_and_its_distribution_share_one_account(inventory, name, pc, account):
+    opened = inventory(name) if name == "lab" else inventory(name, windows_password="typed")
+    assert opened.values(pc, "ansible_connection", "ansible_user", "ansible_password") == ("winrm", *account)
+    names = ("ansible_connection", "ansible_winrm_user", "ansible_winrm_password", "ansible_user")
+    assert opened.values(f"{pc}-wsl", *names) == ("wsl_winrm", *account, "root")
+
+
+@pytest.mark.parametrize(("name", "pc"), [("workstation", "my-pc"), ("fleet", "pc001")])
+def test_a_missing_password_is_asked_for_by_its_name(inventory, name, pc):
+    with pytest.raises(AnsibleError, match="Put the password of windows_user into a vault file, as windows_password"):
+        inventory(name).value(pc, "ansible_password")
+
+
+def test_the_connection_to_windows_ignores_the_proxy_of_the_control_nodes_shell(inventory):
+    assert inventory("workstation").value("my-pc", "ansible_winrm_proxy") is None
+
+
+def test_from_elsewhere_the_certificate_is_checked_and_the_run_may_restart(inventory):
+    names = ("ansible_winrm_server_cert_validation", "wsl_enable_restart", "wsl_enable_shutdown")
+    assert inventory("workstation").values("my-pc", *names) == ("validate", True, True)
+
+
+def test_a_copy_of_the_workstation_works_with_a_certificate_in_its_folder(mine):
+    folder = mine((r"^windows_address:.*", "windows_address: 10.0.0.5"))
+    copy = Inventory(folder, windows_password="typed")
+    assert copy.names("all") == ["my-pc", "my-pc-wsl"]
+    trusted = f"{folder}/winrm-MY-PC.pem"
+    assert copy.values("my-pc-wsl", "ansible_host", "ansible_winrm_ca_trust_path") == ("10.0.0.5", trusted)
+    assert copy.value("my-pc-wsl", "docker_engine_users") == ["dev"]
+
+
+def test_a_certificate_in_the_folder_is_not_read_as_an_inventory(mine):
+    argv = [str(Path(sys.executable).parent / "ansible-inventory"), "-i", str(mine()), "--graph"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (done.stdout.count("-pc"), done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(("mode", "address"), [("nat", "172.30.7.1"), ("mirrored", "127.0.0.1")])
+def test_from_inside_the_distribution_is_local_and_windows_where_it_is_now(mine, inside, mode, address):
+    copy = Inventory(mine(*WAY_B), windows_password="typed")
+    inside(mode)
+    assert copy.values("my-pc-wsl", "ansible_connection", "ansible_become", "ansible_user") == ("local", True, "mei")
+    names = ("ansible_connection", "ansible_host", "ansible_port", "ansible_winrm_server_cert_validation")
+    assert copy.values("my-pc", *names) == ("winrm", address, 5986, "ignore")
+    assert copy.values("my-pc", "wsl_enable_restart", "wsl_enable_shutdown") == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("pc001", ("nat", "present", "http://127.0.0.1:7890", True)),
+        ("pc130", ("mirrored", "present", "http://127.0.0.1:7890", False)),
+        ("pc190", ("mirrored", "absent", "", False)),
+    ],
+)
+def test_a_room_of_the_fleet_differs_in_what_its_group_says(inventory, host, expected):
+    names = ("wsl_enable_networking_mode", "windows_proxy_state", "wsl_enable_http_proxy", "windows_proxy_firewall")
+    assert inventory("fleet").values(host, *names) == expected
+
+
+@pytest.mark.parametrize(("host", "state"), [("pc130-wsl", "present"), ("pc190-wsl", "absent")])
+def test_the_distribution_follows_its_room(inventory, host, state):
+    assert inventory("fleet").values(host, "wsl_proxy_state", "docker_proxy_state") == (state, state)
+
+
+@pytest.mark.parametrize("group", ["first", "room_east", "room_west", "open_network", "gpu_before_turing"])
+def test_a_group_of_the_fleet_holds_both_halves_of_a_pc(inventory, group):
+    names = set(inventory("fleet").names(group))
+    windows = {name for name in names if not name.endswith("-wsl")}
+    assert windows and names - windows == {f"{name}-wsl" for name in windows}
+
+
+def test_what_the_bootstrap_script_prints_are_settings_of_the_workstation():
+    script = (ROOT / "bootstrap" / "Enable-WinRM.ps1").read_text()
+    printed = re.findall(r"Write-Host [\"'](\w+_\w+): ", script)
+    assert printed == ["windows_address", "windows_port", "windows_certificate", "windows_user"]
+    known = yaml.safe_load((ROOT / "inventory" / "group_vars" / "all" / "connection.yml").read_text())
+    assert set(printed) <= set(known)
