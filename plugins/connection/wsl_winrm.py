@@ -241,6 +241,7 @@ class Connection(ConnectionBase):
         super().__init__(*args, **kwargs)
         self._protocol: Protocol | None = None
         self._shell_id: str | None = None
+        self._ended: str | None = None
 
     # --- the connection ----------------------------------------------------------------------------------------
 
@@ -308,7 +309,7 @@ class Connection(ConnectionBase):
                 display.vvv(f"WINRM SHELL NOT CLOSED: {to_native(error)}", host=self.get_option("remote_addr"))
 
     def _forget(self) -> None:
-        self._protocol, self._shell_id, self._connected = None, None, False
+        self._protocol, self._shell_id, self._ended, self._connected = None, None, None, False
 
     @contextlib.contextmanager
     def _failure_means_unreachable(self) -> t.Iterator[None]:
@@ -371,6 +372,7 @@ class Connection(ConnectionBase):
         :raises AnsibleConnectionFailure: there is no certain result.
         """
         with self._failure_means_unreachable():
+            self._clean_up()
             mark = f"wsl_winrm:{secrets.token_hex(4)}"
             command, preamble = self._start(script, mark, stdin is not None or become)
             output = _Output(self._protocol, self._shell_id, command, sink)
@@ -386,16 +388,23 @@ class Connection(ConnectionBase):
             output.read_all()
             if refused and output.rc == 0:
                 raise refused
-            self._clean_up(command)
+            self._ended = command
         return output.rc, b"".join(output.stdout), self._checked_stderr(output, mark.encode())
 
-    def _clean_up(self, command: str) -> None:
-        """Let Windows forget the command. Its result is complete, so a failure costs the connection only."""
+    def _clean_up(self) -> None:
+        """Let Windows forget the command before, if there was one; the last one goes with its shell.
+
+        Its result is complete, so a failure costs no more than a new connection.
+        """
+        if not self._ended:
+            return
+        command, self._ended = self._ended, None
         try:
             self._protocol.cleanup_command(self._shell_id, command)
         except Exception as error:
             display.vvv(f"WINRM COMMAND NOT CLEANED UP: {to_native(error)}", host=self.get_option("remote_addr"))
             self._forget()
+            self._connect()
 
     def _send(self, command: str, data: bytes, last: bool) -> Exception | None:
         """Send input. A command that has ended takes none: then the fault is returned, and the output tells more."""

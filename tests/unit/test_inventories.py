@@ -49,7 +49,7 @@ def inventory(tmp_path):
     def inventory(name, **extra):
         state = tmp_path / ".lab" / "winsim" / "lab-pc"
         state.mkdir(parents=True, exist_ok=True)
-        (state / "winsim.json").write_text(json.dumps({"http_port": 41234}))
+        (state / "winsim.json").write_text(json.dumps({"https_port": 41234, "certificate": "/lab/pc.pem"}))
         (state / "password").write_text("lab-secret")
         if name.startswith("lab"):
             extra |= {"ansible_config_file": str(tmp_path / "ansible.cfg")}
@@ -134,8 +134,8 @@ def test_each_pc_has_its_distribution(inventory, name, pairs, first, last):
 @pytest.mark.parametrize(
     ("name", "pc", "endpoint"),
     [
-        ("lab", "lab-pc", ("127.0.0.1", "41234", "http", "legacy_requests")),
-        ("lab-real", "lab-pc", ("127.0.0.1", "41234", "http", "legacy_requests")),
+        ("lab", "lab-pc", ("127.0.0.1", "41234", "https", "/lab/pc.pem")),
+        ("lab-real", "lab-pc", ("127.0.0.1", "41234", "https", "/lab/pc.pem")),
         ("workstation", "my-pc", ("192.168.1.20", "5986", "https", f"{ROOT}/inventory/workstation/winrm-MY-PC.pem")),
         ("fleet", "pc117", ("pc117", "5986", "https", f"{ROOT}/inventory/fleet/winrm-PC117.pem")),
     ],

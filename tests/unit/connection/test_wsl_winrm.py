@@ -101,7 +101,18 @@ def test_result_has_exit_code_and_separate_streams(connect, protocol) -> None:
         (b"", b"ing" + MARK + b"later", 3, True),
     ]
     assert connect().exec_command("x") == (3, b"output", b"warninglater")
+
+
+def test_command_is_cleaned_up_when_the_next_one_starts_and_the_last_goes_with_its_shell(connect, protocol) -> None:
+    protocol.answers *= 2
+    connection = connect()
+    connection.exec_command("x")
+    assert protocol.of("cleanup") == []
+    connection.exec_command("y")
     assert protocol.of("cleanup") == ["command"]
+    connection.close()
+    assert protocol.of("cleanup") == ["command"]
+    assert len(protocol.of("close_shell")) == 1
 
 
 # --- where to, and as whom -------------------------------------------------------------------------------------
