@@ -15,7 +15,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test lint unit windows cuts molecule scenarios verify preflight bench lab-status clean distclean
+.PHONY: help venv lab site test lint unit windows cuts molecule scenarios verify preflight bench fleet lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,7 +47,7 @@ unit: venv ## tests that need no machine
 	python -m pytest tests/unit
 
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
-	python -m pytest --numprocesses 2 -m 'not campaign' tests/winsim tests/windows
+	python -m pytest --numprocesses 3 --dist loadfile -m 'not campaign' tests/winsim tests/windows
 
 cuts: venv ## cut the connection at five points of the Windows half; the PC must end like an undisturbed one (SEED=… for others)
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows
@@ -70,6 +70,10 @@ bench: venv ## time the no-op run of the Docker roles next to ping tasks, and ws
 	@python -m lab up
 	@python tests/bench.py
 	@python tests/bench_connections.py
+
+fleet: venv ## set up N simulated PCs in one run, M of them with a real distribution (N=50 M=1)
+	@python -m lab up
+	@python tests/fleet.py $(or $(N),50) $(or $(M),1)
 
 lab-status: ## what runs in the lab, addresses, last requests
 	@$(or $(wildcard $(BIN)/python),python3) -m lab status
