@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.windows.pc import Pc
+from verify.fixtures import promise
 
 GROUP = "windows"
-AGAIN = "run playbooks/site.yml --tags {0} again"
 INTERNET = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
 ENVIRONMENT = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
 LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
@@ -15,11 +15,6 @@ VSWHERE = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer\\vswhere.
 CPP = "Microsoft.VisualStudio.Workload.NativeDesktop"
 BUILD_TOOLS = "Microsoft.VisualStudio.Workload.VCTools"
 SMI = "C:\\Windows\\System32\\nvidia-smi.exe"
-
-
-def promise(text: str, role: str, remedy: str = "", needs: tuple[str, ...] = ()):
-    """Mark a test as a promise."""
-    return pytest.mark.promise(text, role=role, remedy=remedy or AGAIN.format(role), needs=needs)
 
 
 @pytest.fixture

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
+from verify.fixtures import promise
 
 GROUP = "wsl"
-AGAIN = "run playbooks/site.yml --tags {0} again"
 GPU_RUN = "docker run --rm --gpus all ubuntu:24.04"
 PAGE = "http://www.google.com/"
-
-
-def promise(text: str, role: str, remedy: str = "", needs: tuple[str, ...] = ()):
-    """Mark a test as a promise."""
-    return pytest.mark.promise(text, role=role, remedy=remedy or AGAIN.format(role), needs=needs)
 
 
 @promise("the relay waits for connections", "wsl_proxy", "sudo systemctl start wsl-proxy.socket, or run the site again")
