@@ -1,5 +1,7 @@
 """Which way the requests of a finished workstation go, by the lab's request log."""
 
+GROUP = "wsl"
+
 
 def test_the_proxy_carries_docker_and_the_mirror_is_reached_directly(host, user_run, requests_during):
     user_run("docker image rm --force busybox")
