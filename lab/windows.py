@@ -141,11 +141,14 @@ def main() -> None:
     start.add_argument("name")
     start.add_argument("--machine", default=DEFAULT_MACHINE, help="name or path of a machine description")
     start.add_argument("--reboot", default="soft", help="soft, or real:SECONDS")
+    start.add_argument("--new", action="store_true", help="forget an earlier PC of this name first")
     start.add_argument("--linux", action="store_true", help="its WSL distributions are containers of the lab")
     verbs.add_parser("reboot", help="restart Windows").add_argument("name")
     verbs.add_parser("down", help="stop a simulated PC and forget it").add_argument("name")
     options = parser.parse_args()
     if options.verb == "up":
+        if options.new:
+            down(options.name)
         up(options.name, options.machine, "--reboot", options.reboot, linux=options.linux)
     elif options.verb == "reboot":
         reboot(options.name)

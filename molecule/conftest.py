@@ -12,9 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from verify import runner
 from verify.fixtures import user_run as user_run
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Load Ansible once for all questions."""
+    runner.load()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # molecule.sh JOBS SCENARIO…: run Molecule scenarios side by side; each writes its own log, failures are shown.
+# Molecule's own notes ("instances already created") are kept in this checkout: by default it shares them between all
+# checkouts of one name, and an interrupted run would make the next one, anywhere, skip the creation.
 set -u
 jobs=$1
 shift
@@ -9,7 +11,7 @@ mkdir -p "$logs"
 
 one() {
   local start=$SECONDS
-  if molecule -c .config/molecule/config.yml test -s "$1" >"$2/$1.log" 2>&1 </dev/null; then
+  if MOLECULE_EPHEMERAL_DIRECTORY=$PWD/$2/$1 molecule -c .config/molecule/config.yml test -s "$1" >"$2/$1.log" 2>&1 </dev/null; then
     printf 'ok      %-24s %4d s\n' "$1" $((SECONDS - start))
     touch "$2/$1.ok"
   else

@@ -7,24 +7,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from verify import runner
 from verify.fixtures import user_run as user_run
 
-ROLES = [
-    "windows_proxy",
-    "visual_studio",
-    "cuda_windows",
-    "wsl_enable",
-    "wsl_proxy",
-    "apt_mirror",
-    "cuda_wsl",
-    "docker_engine",
-    "docker_proxy",
-    "nvidia_ctk",
-]
-SETTINGS = {"proxy_state": "present", "proxy_port": 7890, "proxy_relay_port": 17890, "wsl_distribution": ""}
+ROLES = sorted(path.name for path in (Path(__file__).resolve().parent.parent / "roles").iterdir())
+SETTINGS = {"proxy_port": 7890, "wsl_distribution": ""}
 
 
 @dataclass
@@ -41,7 +32,8 @@ ANSWERS = pytest.StashKey[list[Answer]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and load Ansible once."""
+    runner.load()
     config.addinivalue_line("markers", "promise(text, role, remedy, needs=()): what holds on a finished workstation")
     config.stash[ANSWERS] = []
 
@@ -67,8 +59,7 @@ def wanted(_testinfra_host) -> dict:
     """Return the state of each role and the settings as the inventory has them for this machine."""
     asked = {f"{role}_state": "present" for role in ROLES} | SETTINGS
     pairs = ", ".join(f"'{name}': {name} | default({value!r})" for name, value in asked.items())
-    shown = _testinfra_host.ansible("ansible.builtin.debug", json.dumps({"msg": f"{{{{ {{{pairs}}} | to_json }}}}"}))
-    return json.loads(shown["msg"]) if isinstance(shown["msg"], str) else shown["msg"]
+    return _testinfra_host.ansible("ansible.builtin.debug", json.dumps({"msg": f"{{{{ {{{pairs}}} }}}}"}))["msg"]
 
 
 @pytest.fixture(autouse=True)

@@ -8,23 +8,19 @@ from lab import engine, images
 from lab.settings import LABEL, SUITES, WINDOWS_NAME, LabError, networks
 
 
-def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat", keep: bool = False) -> None:
+def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat") -> None:
     """Start a distro container.
 
     :param name: full container name.
     :param suite: ``jammy`` or ``noble``.
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
     :param networking: ``nat`` or ``mirrored``.
-    :param keep: keep a running container of that name instead of starting with a new one.
     """
     if suite not in SUITES:
         raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
     if networking not in ("nat", "mirrored"):
         raise LabError(f"There is no networking mode {networking!r}; there are nat and mirrored.")
     image = images.names()[suite]
-    form = "{{.State.Running}} {{.Config.Image}}"
-    if keep and engine.docker("inspect", "-f", form, name, check=False).split() == ["true", image]:
-        return
     down(name)
     engine.docker(
         "run", "-d", "--name", name, "--label", f"{LABEL}=container", "--hostname", WINDOWS_NAME,

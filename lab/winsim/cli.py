@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from winsim.control import INFO, KINDS, PHASES, Client, ControlError, ControlServer
+from winsim.control import KINDS, PHASES, Client, ControlError, ControlServer
 from winsim.machine import Machine
 from winsim.runtime import load_handlers
 from winsim.server import Host
@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, log: int | None = None) -> int:
+    """Serve until a signal; once the first line is out, the rest goes to ``log`` (the parent has gone by then)."""
     if options.background:
         return _in_background(options)
     state = options.state.resolve()
@@ -108,6 +109,9 @@ def _serve(options: argparse.Namespace) -> int:
     pid_file.write_text(f"{os.getpid()}\n")
     control.publish()
     print(f"simulated Windows host {machine.host_name}: http {host.http_port}, https {host.https_port}", flush=True)
+    if log is not None:
+        os.dup2(log, 1)
+        os.dup2(log, 2)
     try:
         stopping.wait()
     finally:
@@ -143,17 +147,7 @@ def _in_background(options: argparse.Namespace) -> int:
 def _serve_logged(options: argparse.Namespace) -> int:
     options.state.mkdir(parents=True, exist_ok=True)
     log = os.open(options.state / "winsim.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    threading.Thread(target=_move_output, args=(options.state / INFO, log), daemon=True).start()
-    return _serve(options)
-
-
-def _move_output(info: Path, log: int) -> None:
-    """Once the first line is out, output belongs into a file: the parent has gone."""
-    while not info.exists():
-        time.sleep(0.05)
-    time.sleep(0.3)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    return _serve(options, log)
 
 
 def _alive(pid_file: Path) -> bool:

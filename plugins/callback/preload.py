@@ -13,7 +13,7 @@ short_description: Load what WinRM connections need once, instead of once for ea
 author: wsl-dl-playbook contributors
 description:
   - Ansible runs each task on each host in a new worker process and loads connection plugins there. Loading pywinrm
-    takes as long as half of a short task, so it is loaded here before the workers are started, and they inherit it.
+    takes a third of the time of a short task, so it is loaded here before the workers are started, and they inherit it.
   - It displays nothing. Where pywinrm is missing it does nothing; the connection plugins say so when they are used.
 requirements:
   - enabled in C(ansible.cfg) by C(callbacks_enabled)

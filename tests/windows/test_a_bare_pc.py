@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.windows.pc import differences
+
 
 def test_one_run_ends_well(finished):
     _, first, _ = finished
@@ -50,3 +52,15 @@ def test_the_password_hash_reached_the_distribution(finished):
 def test_the_simulator_met_nothing_that_it_does_not_know(finished):
     pc, _, _ = finished
     assert pc.events("simulator_error", "module_refused") == []
+
+
+def test_remove_takes_everything_back_but_what_it_announces(finished, new_pc):
+    pc = finished[0]
+    purge = ("-e", '{"wsl_enable_purge": true}')
+    run = pc.play(*purge, playbook="playbooks/remove.yml")
+    assert run.code == 0, run.output[-4000:]
+    before_the_first_change = run.output.split("TASK [wsl_enable : absent")[0]
+    assert "The empty registry key wsl-dl-playbook" in before_the_first_change
+    assert pc.play(*purge, playbook="playbooks/remove.yml").recap["changed"] == 0
+    pc.winsim("reboot")
+    assert differences(new_pc().state(), pc.state()) == []

@@ -1,0 +1,24 @@
+"""A PC with one file fetched."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.windows.pc import Pc
+
+FILE = "C:\\ProgramData\\wsl-dl-playbook\\downloads\\wsl.msi"
+
+
+@pytest.fixture
+def pc(host) -> Pc:
+    return Pc(host)
+
+
+def test_the_file_is_the_expected_one(pc):
+    read = pc.module("ansible.windows.win_stat", path=FILE, checksum_algorithm="sha256")["stat"]
+    assert read["checksum"] == "28b1a0d013640a2ac95898ea705fa186e5b4ff767a1c1b49257161bc106599c6"
+
+
+def test_it_was_fetched_once_through_the_proxy(pc):
+    fetched = [event for event in pc.events("request") if event["url"].endswith("/wsl.3.0.1.0.x64.msi")]
+    assert [event["proxy"] for event in fetched] == ["127.0.0.1:7890"]
