@@ -1,7 +1,7 @@
 """Ansible for tests, loaded once.
 
-Testinfra starts the command ``ansible`` for each question that it asks through Ansible, and for a short question most of the time is the start of
-that command. Here the same command line runs in a fork of a process that has Ansible loaded.
+Testinfra starts the command ``ansible`` for each question that it asks through Ansible, and for a short question most
+of the time is the start of that command. Here the same command line runs in a fork of a process that has it loaded.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LoadedLocal:
 
 
 def _in_fork(argv: list[str]) -> CommandResult:
-    # Loaded with the first question: tests that never ask through Ansible do not wait for it. Connection plugins in the forks find pywinrm loaded.
+    # With the first question: tests that never ask through Ansible do not wait for it. The forks find pywinrm loaded.
     import winrm.protocol  # noqa: F401
     from ansible.cli.adhoc import AdHocCLI
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import yaml
@@ -44,5 +43,8 @@ def finished(new_pc) -> tuple[SimulatedPc, Run, Run]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of one module follow each other: they share a PC."""
-    items.sort(key=lambda item: Path(str(item.fspath)).name)
+    """Let the tests that share a finished PC follow each other, on one worker; they take longest and come first."""
+    sharing = [item for item in items if "finished" in getattr(item, "fixturenames", ())]
+    for item in sharing:
+        item.add_marker(pytest.mark.xdist_group("finished"))
+    items.sort(key=lambda item: item not in sharing)

@@ -135,6 +135,35 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     return [] if one == other else [f"{where}: {str(one)[:300]} != {str(other)[:300]}"]
 
 
+def traces(state: dict[str, Any]) -> set[str]:
+    r"""Return one line for each file, folder, registry key and value, and for each other part of a state."""
+    found = {f"host name {state['host_name']}"}
+    for drive in state["files"]["drives"].values():
+        found |= _files(drive, "")
+    for hive in state["registry"]["roots"].values():
+        found |= _keys(hive, "")
+    found |= {f"feature {feature['name']} {feature['state']}" for feature in state["features"]}
+    found |= {f"service {service['name']} {service['start_mode']}" for service in state["services"]}
+    found |= {f"firewall {rule}" for rule in state["firewall"]} | {f"task {task}" for task in state["tasks"]}
+    for part in ("wsl", "extra"):
+        found |= {f"{part} {key} {json.dumps(value)}" for key, value in state[part].items() if value and key != "wsl"}
+    return found
+
+
+def _files(node: dict[str, Any], folder: str) -> set[str]:
+    path = f"{folder}{node['name']}"
+    if "children" not in node:
+        return {f"{path} {json.dumps(node.get('content'), sort_keys=True)}"}
+    path = f"{path.rstrip(chr(92))}\\"
+    return {path}.union(*(_files(child, path) for child in node["children"]))
+
+
+def _keys(node: dict[str, Any], parent: str) -> set[str]:
+    path = f"{parent}{node['name']}\\"
+    lines = {f"{path} {value}" for value in node.get("values", [])}
+    return {path} | lines.union(*(_keys(child, path) for child in node.get("keys", [])))
+
+
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _PASSING = {"times", "running", "starts", "since", "InstallDate", "LastRunTime", "installed_at"}
 _ANSIBLES = {".ansible_async", "Temp", ".ansible"}

@@ -49,23 +49,6 @@ def test_windows_may_fetch_the_wsl_package_itself(new_pc):
     assert pc.play(*WSL, "-e", "wsl_enable_package=online", "-e", "wsl_networking_mode=mirrored").recap["changed"] == 0
 
 
-def test_absent_with_purge_takes_everything_away_that_the_role_brought(new_pc):
-    pc = new_pc()
-    before = pc.state()
-    assert pc.play(*WSL).code == 0
-    gone = ["-e", "wsl_enable_state=absent", "-e", '{"wsl_enable_purge": true}', "-e", "proxy_state=absent"]
-    run = pc.play(*WSL, *gone)
-    assert run.code == 0, run.output[-4000:]
-    pc.winsim("reboot")
-    after = pc.state()
-    for part in ("wsl", "tasks", "firewall", "features"):
-        assert after[part] == before[part], part
-    noted = str(after["registry"])
-    assert "windows_proxy" not in noted
-    assert "wsl_enable" not in noted
-    assert pc.play(*WSL, *gone).recap["changed"] == 0
-
-
 def test_half_an_earlier_run_is_finished_and_a_finished_pc_is_left_alone(new_pc):
     half = new_pc("half-finished")
     run = half.play()

@@ -83,3 +83,10 @@ def play(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         return results
 
     return run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of one file follow each other on one worker: they share a simulator."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
