@@ -66,3 +66,21 @@ def test_a_playbook_has_valid_syntax(playbook):
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "--syntax-check", f"playbooks/{playbook}"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_execution_environment_has_the_pinned_versions():
+    wanted = yaml.safe_load((ROOT / "execution-environment.yml").read_text())["dependencies"]
+    lines = [wanted["ansible_runner"]["package_pip"], *wanted["python"]]
+    pinned = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if line not in pinned] == []
+    assert wanted["ansible_core"]["package_pip"] == "ansible-core==2.21.*"
+    assert "3.13 and newer -> core 2.21." in (ROOT / "requirements.txt").read_text()
+
+
+def test_ansible_builder_accepts_the_execution_environment(tmp_path):
+    program = str(Path(sys.executable).parent / "ansible-builder")
+    done = subprocess.run([program, "create", "--context", tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = (tmp_path / "_build" / "requirements.txt").read_text()
+    assert "pywinrm==0.5.0" in made
+    assert (tmp_path / "_build" / "requirements.yml").read_text() == (ROOT / "collections" / "requirements.yml").read_text()
