@@ -83,4 +83,5 @@ def test_ansible_builder_accepts_the_execution_environment(tmp_path):
     assert done.returncode == 0, done.stderr
     made = (tmp_path / "_build" / "requirements.txt").read_text()
     assert "pywinrm==0.5.0" in made
-    assert (tmp_path / "_build" / "requirements.yml").read_text() == (ROOT / "collections" / "requirements.yml").read_text()
+    collections = (ROOT / "collections" / "requirements.yml").read_text()
+    assert (tmp_path / "_build" / "requirements.yml").read_text() == collections
