@@ -4,6 +4,7 @@ VENV      ?= .venv$(if $(filter-out python3,$(notdir $(PYTHON))),-$(notdir $(PYT
 INVENTORY ?= inventory/lab
 MACHINE   ?= windows11-zh-cn
 JOBS      ?= 3
+WORKERS   ?= $(JOBS)
 MORE       = windows10 mirrored
 LONGEST    = default $(MORE) remove devcontainer
 SCENARIOS  = $(LONGEST) $(filter-out $(LONGEST),$(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))))
@@ -16,7 +17,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test more lint unit windows cuts molecule scenarios verify preflight bench fleet runner lab-status clean distclean
+.PHONY: help venv lab site test more lint images unit windows cuts molecule scenarios verify preflight bench fleet runner lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,8 +37,10 @@ site: lab ## set up the lab's workstation with the real playbooks/site.yml, and 
 	$(SITE)
 	@python -m lab proof
 
-test: lint unit windows ## what proves this repository; "make more" is the rest
-	@$(MAKE) --no-print-directory molecule ROLE="$(filter-out $(MORE),$(SCENARIOS))"
+test: ## what proves this repository (JOBS=3 at a time); "make more" is the rest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target images lint unit
+	@$(MAKE) --no-print-directory --jobs=2 windows molecule ROLE="$(filter-out $(MORE),$(SCENARIOS))" \
+	  WORKERS=$$(($(JOBS) / 3)) JOBS=$$(($(JOBS) - $(JOBS) / 3))
 
 more: cuts ## what takes long and runs apart from "make test": the whole site in other ways, and runs that are cut off
 	@$(MAKE) --no-print-directory molecule ROLE="$(MORE)"
@@ -48,11 +51,14 @@ lint: venv ## ansible-lint (production), yamllint, ruff
 	ruff format --check .
 	ansible-lint --offline --strict
 
+images: # built while other things are checked; needs no virtual environment
+	@$(PYTHON) -m lab up
+
 unit: venv ## tests that need no machine
 	python -m pytest tests/unit
 
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
-	python -m pytest --numprocesses 3 --dist loadgroup -m 'not campaign' tests/windows tests/winsim
+	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim
 
 cuts: venv ## cut the connection at five points of the Windows half; the PC must end like an undisturbed one (SEED=… for others)
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows
