@@ -17,7 +17,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test more lint images unit windows cuts molecule scenarios verify preflight bench fleet runner lab-status clean distclean
+.PHONY: help venv lab site test more lint images unit windows cuts faults molecule scenarios verify preflight bench fleet runner lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,9 @@ windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the w
 
 cuts: venv ## cut the connection at five points of the Windows half; the PC must end like an undisturbed one (SEED=… for others)
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows
+
+faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some)
+	python -m lab.faults run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)'
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)

@@ -151,9 +151,11 @@ def _proxy_record(found: re.Match[str], client: str) -> dict:
     }  # fmt: skip
 
 
-def fault(kind: str) -> None:
-    """Break or mend the proxy: ``off`` (nothing listens), ``on``."""
-    script = {"off": "pkill -STOP tinyproxy", "on": "pkill -CONT tinyproxy"}
-    if kind not in script:
-        raise LabError(f"No fault {kind!r}; there are {', '.join(script)}.")
-    engine.docker("exec", container("internet"), "sh", "-c", script[kind])
+def fault(*words: str) -> None:
+    """Let something go wrong on the Windows host's side of the network, or mend it.
+
+    :param words: ``none``; ``proxy`` and a kind; ``swap``, a kind and a pattern of files below the origins' root folder.
+        The kinds are those of ``lab/internet/faults.py``.
+    :raises LabError: there is no such fault, or no file of that pattern.
+    """
+    engine.docker("exec", container("internet"), "python3", "/opt/lab/faults.py", *words)

@@ -175,8 +175,9 @@ def pypi() -> None:
 
 def main() -> None:
     """Build everything."""
-    os.environ["GNUPGHOME"] = str(WORK / "gnupg")
-    (WORK / "gnupg").mkdir(parents=True, mode=0o700)
+    os.environ["GNUPGHOME"] = str(SRV / "gnupg")  # stays in the image: a fault signs with it (faults.py)
+    (SRV / "gnupg").mkdir(parents=True, mode=0o700)
+    WORK.mkdir()
     KEYS.mkdir(parents=True)
     for name in ("ubuntu", "docker", "cuda", "nvidia"):
         signing_key(name)

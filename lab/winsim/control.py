@@ -22,7 +22,7 @@ from winsim import soap
 
 INFO = "winsim.json"
 PHASES = ("input", "running", "output")
-KINDS = ("cut", "refuse", "slow", "reboot", "pending-reboot", "machine", "clear")
+KINDS = ("cut", "refuse", "slow", "reboot", "pending-reboot", "machine", "disk", "proxy", "clock", "clear")
 
 
 class FaultSwitch:
@@ -64,6 +64,13 @@ class FaultSwitch:
             machine.need_reboot(fault.get("reason", "component servicing"))
         elif kind == "machine":
             machine.faults.update(fault["set"])
+        elif kind == "disk":
+            machine.files.set_free(fault.get("drive", "C:"), int(fault["free_bytes"]))
+        elif kind == "proxy":
+            for proxy in machine.network.proxies.values():
+                proxy["running"] = bool(fault["running"])
+        elif kind == "clock":
+            machine.clock.advance(float(fault["seconds"]))
         elif kind == "clear":
             self._bytes_per_second, self._refuse_until = 0, 0.0
             with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.windows.pc import traces
+from lab.compare import traces
 
 USER = "HKU\\S-1-5-21-568831229-2244024844-2769509295-1001\\Software\\Microsoft\\Windows\\CurrentVersion"
 VENDORS = (

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.windows.pc import differences
+from lab.compare import differences
 
 SEED = int(os.environ.get("SEED", "20261123"))
 """The same five points in every run; SEED=… for others."""

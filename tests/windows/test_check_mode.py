@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.windows.pc import differences
+from lab.compare import differences
 
 
 @pytest.mark.parametrize("machine", ["windows11-zh-cn", "already-done"])

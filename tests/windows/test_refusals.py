@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.windows.pc import differences
+from lab.compare import differences
 
 BLOCK = {
     "name": "verge-mihomo.exe",

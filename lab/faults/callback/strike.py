@@ -1,0 +1,75 @@
+"""Write down what a run does, and let something go wrong when a task starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: strike
+type: aggregate
+short_description: Write down what a run does, and let something go wrong when a task starts
+author: wsl-dl-playbook contributors
+description:
+  - Part of the lab's fault campaign (C(python -m lab.faults)); of no use elsewhere.
+  - E(LAB_RECORD) is a file that gets one JSON object for each result of a task. E(LAB_STRIKE) is a JSON object with the
+    name of a task and what happens when it starts, C(kill) (seconds until this run is killed) or C(argv) (a command).
+requirements:
+  - enabled by E(ANSIBLE_CALLBACKS_ENABLED)
+"""
+
+
+class CallbackModule(CallbackBase):
+    """Records and strikes; displays nothing."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "strike"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._record = os.environ["LAB_RECORD"]
+        self._strike = json.loads(os.environ.get("LAB_STRIKE") or "{}")
+
+    def _write(self, event: str, result) -> None:
+        answer = result.result
+        entry = {
+            "event": event,
+            "host": result.host.get_name(),
+            "task": result.task.get_name().strip(),
+            "module": result.task.resolved_action or result.task.action,
+            "changed": bool(answer.get("changed")),
+            "message": str(answer.get("msg", "")) if event != "ok" else "",
+        }
+        with open(self._record, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    def v2_playbook_on_task_start(self, task, is_conditional) -> None:
+        """Strike at the first start of the task."""
+        if task.get_name().strip() != self._strike.get("task"):
+            return
+        strike, self._strike = self._strike, {}
+        if "argv" in strike:
+            subprocess.run(strike["argv"], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        if "kill" in strike:
+            threading.Timer(strike["kill"], os.killpg, (0, signal.SIGKILL)).start()
+
+    def v2_runner_on_ok(self, result) -> None:
+        """Write down a task that went well."""
+        self._write("ok", result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False) -> None:
+        """Write down a task that failed."""
+        if not ignore_errors:
+            self._write("failed", result)
+
+    def v2_runner_on_unreachable(self, result) -> None:
+        """Write down a host that could not be reached."""
+        self._write("unreachable", result)

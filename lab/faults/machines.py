@@ -1,0 +1,134 @@
+"""The machines of the campaign: one half of a PC each, set up by that half's playbook."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import compare, engine, internet, windows
+from lab.settings import ROOT
+from winsim.control import Client
+
+FOLDER = ROOT / ".cache" / "faults"
+PLAYBOOKS = {"windows": "playbooks/windows.yml", "wsl": "playbooks/wsl.yml"}
+DONE_BY_WINDOWS = [
+    {"name": "windows-terminal"},
+    {"name": "winget"},
+    {"name": "wsl", "version": "3.0.1.0"},
+    {"name": "distro", "distro": "Ubuntu-24.04", "version": "24.04", "default_user": "dev"},
+]
+TOO_LONG = 1200
+"""Seconds after which a run counts as hanging."""
+
+
+@dataclass
+class Outcome:
+    """One run: exit code (None: it hung and was ended), what it recorded, and its output."""
+
+    code: int | None
+    events: list[dict[str, Any]]
+    output: str
+
+    @property
+    def error(self) -> str:
+        """The message of the last task that failed."""
+        return next((one["message"] for one in reversed(self.events) if one["event"] in ("failed", "unreachable")), "")
+
+    def changed(self) -> list[str]:
+        """Return the names of the tasks that changed something, in order."""
+        return list(dict.fromkeys(one["task"] for one in self.events if one["changed"]))
+
+
+class Machine:
+    """A simulated PC whose Windows half, or whose distribution, is set up."""
+
+    def __init__(self, name: str, half: str) -> None:
+        self.name, self.half = name, half
+        self.host = name if half == "windows" else f"{name}-wsl"
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        self.inventory = FOLDER / f"{name}.yml"
+
+    def start(self) -> None:
+        """Start it: a bare Windows 11, or one that has a fresh distribution."""
+        windows.down(self.name)
+        description = yaml.safe_load((windows.MACHINES / "windows11-zh-cn.yml").read_text(encoding="utf-8"))
+        if self.half == "wsl":
+            description |= {"features": {"VirtualMachinePlatform": "Enabled"}, "installed": DONE_BY_WINDOWS}
+        path = FOLDER / f"{self.name}-machine.yml"
+        path.write_text(yaml.safe_dump(description), encoding="utf-8")
+        windows.up(self.name, str(path), linux=self.half == "wsl")
+        pc, distro = {self.name: None}, {f"{self.name}-wsl": None}
+        groups = {"lab": pc | distro, "windows": pc, "lab_windows": pc}
+        groups |= dict.fromkeys(("wsl", "wsl_in_windows", "lab_origins"), distro)
+        children = {group: {"hosts": hosts} for group, hosts in groups.items()}
+        self.inventory.write_text(yaml.safe_dump({"all": {"children": children}}), encoding="utf-8")
+
+    def play(self, strike: dict[str, Any] | None = None) -> Outcome:
+        """Run the playbook of this half; ``strike`` is the callback's."""
+        record = FOLDER / f"{self.name}.jsonl"
+        record.unlink(missing_ok=True)
+        log = FOLDER / f"{self.name}.log"
+        argv = ["ansible-playbook", "-i", "inventory/lab", "-i", str(self.inventory), "--limit", self.host]
+        environment = {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/lab/faults/callback",
+            "ANSIBLE_CALLBACKS_ENABLED": "preload,strike",
+            "ANSIBLE_NOCOLOR": "1",
+            "LAB_RECORD": str(record),
+            "LAB_STRIKE": json.dumps(strike or {}),
+        }
+        with log.open("a", encoding="utf-8") as output:
+            start = output.tell()
+            run = subprocess.Popen(
+                [*argv, PLAYBOOKS[self.half]], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+            try:
+                code = run.wait(TOO_LONG)
+            except subprocess.TimeoutExpired:
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
+                code = None
+        events = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+        return Outcome(code, events, log.read_text(encoding="utf-8")[start:])
+
+    def act(self, action: dict[str, Any]) -> None:
+        """Do one thing of a case: ``winsim`` (a fault), ``internet`` (words of ``lab fault``), ``distro`` (a command)."""
+        for kind, what in action.items():
+            if kind == "winsim":
+                Client(windows.state_of(self.name)).fault(**what)
+            elif kind == "internet":
+                internet.fault(*what)
+            elif kind == "distro":
+                engine.docker("exec", self.container, "sh", "-c", what)
+            else:
+                raise ValueError(f"no action {kind!r}; there are winsim, internet, distro")
+
+    def striking(self, actions: list[dict[str, Any]]) -> list[str]:
+        """Return the command that does these things to this machine from another process."""
+        return [sys.executable, "-m", "lab.faults", "act", self.name, self.half, json.dumps(actions)]
+
+    @property
+    def container(self) -> str:
+        """The container of the distribution."""
+        Client(windows.state_of(self.name)).call("POST", "/save", {})
+        return windows.containers_of(self.name)[0]
+
+    def state(self) -> list[str]:
+        """Return what makes up this half, as lines that can be compared."""
+        if self.half == "windows":
+            return sorted(compare.traces(compare.windows_state(self.name)))
+        return sorted(compare.distro_state(self.container))
+
+    def stop(self) -> None:
+        """Remove the machine."""
+        windows.down(self.name)
