@@ -1,4 +1,4 @@
-"""What makes up a machine of the lab, without what two equal machines differ in; for tests and for the fault campaign."""
+"""What makes up a machine of the lab, without what two equal machines differ in."""
 
 from __future__ import annotations
 
@@ -31,9 +31,13 @@ find /etc /usr/local /home /root /opt /usr/share/keyrings /usr/lib/systemd /usr/
 dpkg-query -W -f 'package ${Package} ${Version} ${db:Status-Abbrev}\n'
 apt-mark showmanual | sed 's/^/manual /'
 apt-mark showhold | sed 's/^/hold /'
-systemctl list-unit-files --no-legend --no-pager | awk '{print "unit", $1, $2}'
-systemctl list-units --no-legend --plain --no-pager 'docker*' 'containerd*' 'wsl-proxy*' 'nvidia*' | awk '{print "runs", $1, $3, $4}'
-if command -v docker >/dev/null; then docker info --format 'docker {{json .Runtimes}} {{.CDISpecDirs}} {{.HTTPProxy}} {{.NoProxy}}'; fi
+export SYSTEMD_PAGER= SYSTEMD_COLORS=0
+systemctl list-unit-files --no-legend | awk '{print "unit", $1, $2}'
+systemctl list-units --no-legend --plain 'docker*' 'containerd*' 'wsl-proxy*' 'nvidia*' |
+  awk '{print "runs", $1, $3, $4}'
+if command -v docker >/dev/null; then
+  docker info --format 'docker {{json .Runtimes}} {{.CDISpecDirs}} {{.HTTPProxy}} {{.NoProxy}}'
+fi
 """
 _NOISE = re.compile(
     r"/etc/machine-id|/etc/ld\.so\.cache|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-|/etc/\.pwd\.lock|/etc/resolv\.conf|/etc/hosts"

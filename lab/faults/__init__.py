@@ -1,1 +1,1 @@
-"""The fault campaign: something goes wrong while the site is set up, and a second run has to end like an undisturbed one."""
+"""The fault campaign: something goes wrong while the site is set up; a second run must end like an undisturbed one."""

@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
+from winsim.control import Client
 
 from lab import compare, engine, internet, windows
 from lab.settings import ROOT
-from winsim.control import Client
 
 FOLDER = ROOT / ".cache" / "faults"
 PLAYBOOKS = {"windows": "playbooks/windows.yml", "wsl": "playbooks/wsl.yml"}
@@ -102,7 +101,7 @@ class Machine:
         return Outcome(code, events, log.read_text(encoding="utf-8")[start:])
 
     def act(self, action: dict[str, Any]) -> None:
-        """Do one thing of a case: ``winsim`` (a fault), ``internet`` (words of ``lab fault``), ``distro`` (a command)."""
+        """Do one thing: ``winsim`` (a fault), ``internet`` (words of ``lab fault``) or ``distro`` (a command)."""
         for kind, what in action.items():
             if kind == "winsim":
                 Client(windows.state_of(self.name)).fault(**what)

@@ -1,4 +1,4 @@
-"""What goes wrong at the simulated Windows host and behind its proxy. Runs in the internet container (python -m lab fault).
+"""What goes wrong at the simulated Windows host and behind its proxy; runs in the internet container.
 
 ``proxy KIND`` changes what listens on the proxy's port, ``swap KIND GLOB`` what the origins give, ``none`` mends both.
 """
@@ -55,7 +55,7 @@ class Broken(BaseHTTPRequestHandler):
             self.wfile.write(body)
         self.close_connection = True
 
-    do_HEAD = do_POST = do_CONNECT = do_GET  # noqa: N815 - names that http.server looks for
+    do_HEAD = do_POST = do_CONNECT = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
