@@ -98,6 +98,7 @@ import hashlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import pwd  # noqa: E402
+import re  # noqa: E402
 import shlex  # noqa: E402
 import shutil  # noqa: E402
 import stat  # noqa: E402
@@ -323,7 +324,7 @@ class Files:
 
     def diff(self, plan):
         def show(content):
-            return (content or b"").decode(errors="replace")
+            return re.sub(r"://[^\s\"']*@", "://***@", (content or b"").decode(errors="replace"))  # a proxy's password
 
         return [
             {"before_header": path, "after_header": path, "before": show(read(path)), "after": show(plan[path])}

@@ -1,5 +1,8 @@
 """After remove.yml a machine is what it was before site.yml, but for what the roles' READMEs announce."""
 
+import os
+from pathlib import Path
+
 SNAPSHOT = (
     "find /etc /usr/local /home /root -xdev ! -type d -printf '%p %m %u:%g %l\\n' -type f -exec sha256sum {} + | sort"
 )
@@ -41,5 +44,12 @@ def test_images_and_volumes_were_kept(host):
 
 def test_the_users_own_proxy_line_is_back(host):
     assert (
-        host.file("/etc/apt/apt.conf.d/99proxy").content_string == 'Acquire::http::Proxy "http://winbox.local:7890";\n'
+        host.file("/etc/apt/apt.conf.d/99proxy").content_string
+        == 'Acquire::http::Proxy "http://me:planted-in-apt@winbox.local:7890";\n'
     )
+
+
+def test_no_output_of_any_run_holds_a_password_of_the_user():
+    log = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "ansible.log").read_text()
+    assert "-        Acquire::http::Proxy" in log or "http://***@winbox.local:7890" in log, "the diff is not in the log"
+    assert [line for line in log.splitlines() if "planted-in" in line] == []
