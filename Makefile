@@ -63,8 +63,8 @@ windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the w
 cuts: venv ## cut the connection at five points of the Windows half; the PC must end like an undisturbed one (SEED=… for others)
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows
 
-faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some)
-	python -m lab.faults run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)'
+faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
+	python -m lab.faults run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)

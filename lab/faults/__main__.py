@@ -25,11 +25,12 @@ def main() -> int:
     run.add_argument("--only", default="", help="expression for 'half: name of the case'")
     run.add_argument("--jobs", type=int, default=2)
     run.add_argument("--everything", action="store_true", help="each changing task with each kind, not in turns")
+    run.add_argument("--apart", action="store_true", help="each case on a machine of its own, which takes longer")
     run.add_argument("--report", type=Path, default=ROOT / "reports" / "faults.md")
     for verb, words in {
         "network": ["what"],
         "reference": ["half"],
-        "one": ["name", "case"],
+        "chain": ["name", "cases"],
         "act": ["name", "half", "actions"],
     }.items():
         internal = verbs.add_parser(verb, help="used by the campaign itself")
@@ -38,7 +39,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.verb == "run":
-            results = campaign.campaign(options.only, options.jobs, options.everything, options.report)
+            results = campaign.campaign(options.only, options.jobs, options.everything, options.apart, options.report)
             bad = sum(bool(one.faults) for one in results)
             print(f"{options.report}: {len(results)} cases, {bad} not as they should be")
             return int(not results or bad > 0)
@@ -46,10 +47,10 @@ def main() -> int:
             {"up": internet.up, "down": internet.down}[options.what]()
         elif options.verb == "reference":
             print(json.dumps(campaign.reference(options.half)))
-        elif options.verb == "one":
-            case = campaign.Case(**json.loads(options.case))
-            known = json.loads((FOLDER / "references.json").read_text(encoding="utf-8"))[case.half]
-            print(json.dumps(asdict(campaign.run(case, known, options.name))))
+        elif options.verb == "chain":
+            cases = [campaign.Case(**case) for case in json.loads(options.cases)]
+            known = json.loads((FOLDER / "references.json").read_text(encoding="utf-8"))[cases[0].half]
+            print(json.dumps([one and asdict(one) for one in campaign.chain(cases, known, options.name)]))
         else:
             machine = Machine(options.name, options.half)
             for action in json.loads(options.actions):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import queue
 import re
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lab import internet
-from lab.faults.machines import FOLDER, Machine
+from lab.faults.machines import FOLDER, Machine, Outcome
 from lab.settings import ROOT, LabError
 
 CASES = Path(__file__).with_name("cases.yml")
@@ -27,6 +30,8 @@ STRIKES = {
     "killed": "the control node is killed during",
     "restarted": "Windows restarts by itself during",
 }
+CHAIN = 12
+"""At most so many cases follow each other on one machine."""
 CONNECTION = r"(?i)connect|reach|closed|abort|refused|reset|timed out|remote end"
 
 
@@ -41,6 +46,9 @@ class Case:
     mend: list[dict[str, Any]] = field(default_factory=list)
     cause: str = ""
     remedy: str = ""
+    names: list[str] = field(default_factory=list)
+    tags: str = ""
+    fetched: list[str] = field(default_factory=list)
     survives: bool = False
     kind: str = ""
 
@@ -103,68 +111,93 @@ def made(references: dict[str, dict[str, Any]], everything: bool) -> list[Case]:
     return cases
 
 
-def run(case: Case, reference: dict[str, Any], name: str) -> Result:
-    """Run one case on a machine of its own."""
-    begun = time.monotonic()
-    machine = Machine(name, case.half)
+def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Result | None]:
+    """Run cases one after the other on one machine, finish it without a fault, compare it with an undisturbed one.
+
+    :return: a result for each case; None for one that met nothing on this machine any more, since an earlier case of
+        the chain had already got beyond the place. Such a case needs a machine of its own.
+    """
+    machine = Machine(name, cases[0].half)
     machine.start()
+    results: list[Result | None] = []
     try:
-        if not case.at:
-            for action in case.do:
-                machine.act(action)
-        first = machine.play(case.strike(machine))
-        for action in case.mend:
-            machine.act(action)
-        internet.fault("none")
+        since = time.time()
+        for case in cases:
+            begun = time.monotonic()
+            first = disturbed(case, machine)
+            if results and not met(case, first):
+                results.append(None)
+                continue
+            line = next((text for text in first.error.splitlines() if text.strip()), "")
+            result = Result(case.name, case.half, _word(first.code), line, "?", [], faults(case, first, line), 0)
+            result.seconds = round(time.monotonic() - begun)
+            results.append(result)
         second = machine.play()
         wanted, found = set(reference["state"]), set(machine.state())
         differences = [f"- {line}" for line in sorted(wanted - found)] + [
             f"+ {line}" for line in sorted(found - wanted)
         ]
+        unswapped = [url for url in machine.fetched(since) if not _is_swapped(url, cases)]
     finally:
         internet.fault("none")
         machine.stop()
-    line = next((text for text in first.error.splitlines() if text.strip()), "")
-    result = Result(
-        case.name,
-        case.half,
-        _word(first.code),
-        line,
-        _word(second.code),
-        differences,
-        [],
-        round(time.monotonic() - begun),
-    )
-    result.faults = _faults(case, first.code, first.error, line, second.code, differences)
-    if second.code != 0:
-        result.faults.append(f"the second run said: {second.error[:600]}")
-    return result
+    for result in filter(None, results):
+        result.second, result.differences = _word(second.code), differences
+        if second.code != 0:
+            result.faults.append(f"the run without a fault said: {second.error[:600]}")
+        if differences:
+            result.faults.append(f"{len(differences)} differences from an undisturbed machine: {differences[:6]}")
+        if any(case.fetched for case in cases) and unswapped:
+            result.faults.append(f"fetched, but changed by no case of this chain: {unswapped}")
+    return results
+
+
+def disturbed(case: Case, machine: Machine) -> Outcome:
+    """Run the playbook with the fault of a case, and mend the fault."""
+    if not case.at:
+        for action in case.do:
+            machine.act(action)
+    outcome = machine.play(case.strike(machine), case.tags)
+    for action in case.mend:
+        machine.act(action)
+    machine.act({"winsim": {"kind": "clear"}})
+    internet.fault("none")
+    return outcome
+
+
+def met(case: Case, first: Outcome) -> bool:
+    """Tell whether the fault of a case had anything to disturb."""
+    return first.struck if case.at else first.code != 0 or case.survives
+
+
+def _is_swapped(url: str, cases: list[Case]) -> bool:
+    """Tell whether a case changes what this address gives, or cases.yml says why none has to."""
+    harmless = yaml.safe_load(CASES.read_text(encoding="utf-8"))["no file"]
+    return any(fnmatch(url, pattern) for pattern in [*harmless, *(one for case in cases for one in case.fetched)])
 
 
 def _word(code: int | None) -> str:
     return {None: "hangs", 0: "ok"}.get(code, "killed" if code is not None and code < 0 else f"error {code}")
 
 
-def _faults(
-    case: Case, first: int | None, error: str, line: str, second: int | None, differences: list[str]
-) -> list[str]:
-    """Return what a case shows that should not be, empty when all is well."""
+def faults(case: Case, first: Outcome, line: str) -> list[str]:
+    """Return what the disturbed run shows that should not be, empty when all is well."""
     found = []
-    if first is None or second is None:
-        found.append("a run hangs")
-    if case.survives and first != 0:
-        found.append("the first run should have ended well")
-    if not case.survives and first == 0 and case.kind == "":
-        found.append("the first run should have failed")
-    if case.kind != "killed" and first not in (0, None):
+    if first.code is None:
+        found.append("the run hangs")
+    if case.at and not first.struck:
+        found.append("the task was not reached")
+    if case.survives and first.code != 0:
+        found.append(f"the run should have ended well: {first.error[:600]}")
+    if not case.survives and first.code == 0 and case.kind == "":
+        found.append("the run should have failed")
+    if case.kind != "killed" and first.code not in (0, None):
         if not re.search(case.cause, line):
-            found.append(f"the first line of the error does not name the cause ({case.cause})")
-        if not re.search(case.remedy, error):
-            found.append(f"the error does not name the remedy ({case.remedy})")
-    if second != 0:
-        found.append("the second run failed")
-    if differences:
-        found.append(f"{len(differences)} differences from an undisturbed machine")
+            found.append(f"the first line of the error does not name the cause ({case.cause}): {first.error[:600]}")
+        if not re.search(case.remedy, first.error):
+            found.append(f"the error does not name the remedy ({case.remedy}): {first.error[:600]}")
+        if missing := [name for name in case.names if name not in first.error]:
+            found.append(f"the error does not name {missing}: {first.error[:900]}")
     return found
 
 
@@ -200,41 +233,59 @@ def in_lab(number: int, *words: str) -> str:
     return done.stdout
 
 
-def campaign(pattern: str, jobs: int, everything: bool, report: Path) -> list[Result]:
-    """Run the cases whose name matches the pattern, ``jobs`` side by side, and write the matrix."""
+def chains(cases: list[Case], apart: bool) -> list[list[Case]]:
+    """Return which cases follow each other on one machine; with ``apart`` each case has one of its own.
+
+    What the run survives comes last, since nothing is left to disturb afterwards.
+    """
+    if apart:
+        return [[case] for case in cases]
+    found = []
+    for half in HALVES:
+        for cuts in (False, True):
+            row = [case for case in cases if case.half == half and bool(case.kind) == cuts]
+            swaps = [case for case in row if case.fetched]
+            rest = sorted((case for case in row if not case.fetched), key=lambda case: case.survives)
+            found += [swaps, *(rest[at : at + CHAIN] for at in range(0, len(rest), CHAIN))]
+    return sorted(filter(None, found), key=len, reverse=True)
+
+
+def campaign(pattern: str, jobs: int, everything: bool, apart: bool, report: Path) -> list[Result]:
+    """Run the cases whose name matches the pattern, ``jobs`` chains side by side, and write the matrix."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
+    begun = time.monotonic()
     try:
         for number in range(jobs):
             in_lab(number, "network", "up")
-        references = {half: json.loads(in_lab(0, "reference", half).splitlines()[-1]) for half in _halves(pattern)}
+        halves = _halves(pattern)
+        with ThreadPoolExecutor(jobs) as pool:
+            known = pool.map(lambda job: in_lab(job[0] % jobs, "reference", job[1]), enumerate(halves))
+            references = {half: json.loads(text.splitlines()[-1]) for half, text in zip(halves, known, strict=True)}
         (FOLDER / "references.json").write_text(json.dumps(references), encoding="utf-8")
         cases = [case for case in made(references, everything) + written() if re.search(pattern, _title(case))]
-        waiting: queue.SimpleQueue[tuple[int, Case]] = queue.SimpleQueue()
-        for job in enumerate(sorted(cases, key=lambda case: case.half != "wsl")):  # the long ones first
-            waiting.put(job)
+        todo = deque(enumerate(chains(cases, apart)))
+        numbers = itertools.count(len(todo))
         lock = threading.Lock()
 
-        def work(number: int) -> None:
+        def work(job: int) -> None:
             while True:
-                try:
-                    index, case = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                try:
-                    text = in_lab(number, "one", f"faults-{index}", json.dumps(asdict(case)))
-                    result = Result(**json.loads(text.splitlines()[-1]))
-                except (LabError, ValueError) as error:
-                    result = Result(case.name, case.half, "?", "", "?", [], [f"the campaign itself failed: {error}"], 0)
                 with lock:
-                    results.append(result)
-                    mark = "FAULT" if result.faults else "ok   "
-                    print(
-                        f"{mark} {len(results):3}/{len(cases)} {result.half:7} {result.case} ({result.seconds:.0f} s)",
-                        flush=True,
-                    )
-                    for fault in result.faults:
-                        print(f"        {fault}", flush=True)
+                    if not todo:
+                        return
+                    index, row = todo.popleft()
+                try:
+                    text = in_lab(job, "chain", f"faults-{index}", json.dumps([asdict(case) for case in row]))
+                    answers = [one and Result(**one) for one in json.loads(text.splitlines()[-1])]
+                except (LabError, ValueError) as error:
+                    why = f"the campaign itself failed: {error}"
+                    answers = [Result(case.name, case.half, "?", "", "?", [], [why], 0) for case in row]
+                with lock:
+                    todo.extend((next(numbers), [case]) for case, one in zip(row, answers, strict=True) if one is None)
+                    for one in filter(None, answers):
+                        results.append(one)
+                        print(f"{'FAULT' if one.faults else 'ok   '} {len(results):3}/{len(cases)} ", end="")
+                        print(f"{one.half:7} {one.case} ({one.seconds} s)", *one.faults, sep="\n        ", flush=True)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(jobs)]
         for thread in threads:
@@ -246,7 +297,7 @@ def campaign(pattern: str, jobs: int, everything: bool, report: Path) -> list[Re
             in_lab(number, "network", "down")
     results.sort(key=lambda result: (result.half, result.case))
     report.parent.mkdir(parents=True, exist_ok=True)
-    report.write_text(matrix(results), encoding="utf-8")
+    report.write_text(matrix(results, time.monotonic() - begun), encoding="utf-8")
     report.with_suffix(".json").write_text(
         json.dumps([asdict(result) for result in results], indent=1), encoding="utf-8"
     )
@@ -262,10 +313,10 @@ def _halves(pattern: str) -> list[str]:
     return [half for half in HALVES if pattern.startswith(f"{half}:")] or list(HALVES)
 
 
-def matrix(results: list[Result]) -> str:
+def matrix(results: list[Result], seconds: float) -> str:
     """Return the results as a Markdown table."""
     lines = [
-        "| half | case | first run | first line of its error | second run | different |",
+        "| half | case | disturbed run | first line of its error | run without the fault | different |",
         "|---|---|---|---|---|---|",
     ]
     for one in results:
@@ -274,4 +325,5 @@ def matrix(results: list[Result]) -> str:
         different = len(one.differences) or "no"
         lines.append(f"| {one.half} | {one.case} | {one.first} | {error} | {one.second} | {different} |")
     bad = sum(bool(one.faults) for one in results)
-    return "\n".join([*lines, "", f"{len(results)} cases, {len(results) - bad} as they should be, {bad} not.", ""])
+    total = f"{len(results)} cases in {seconds / 60:.0f} min, {len(results) - bad} as they should be, {bad} not."
+    return "\n".join([*lines, "", total, ""])

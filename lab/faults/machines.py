@@ -41,6 +41,11 @@ class Outcome:
         """The message of the last task that failed."""
         return next((one["message"] for one in reversed(self.events) if one["event"] in ("failed", "unreachable")), "")
 
+    @property
+    def struck(self) -> bool:
+        """Whether the run came to the task where something was to happen."""
+        return any(one["event"] == "struck" for one in self.events)
+
     def changed(self) -> list[str]:
         """Return the names of the tasks that changed something, in order."""
         return list(dict.fromkeys(one["task"] for one in self.events if one["changed"]))
@@ -70,12 +75,13 @@ class Machine:
         children = {group: {"hosts": hosts} for group, hosts in groups.items()}
         self.inventory.write_text(yaml.safe_dump({"all": {"children": children}}), encoding="utf-8")
 
-    def play(self, strike: dict[str, Any] | None = None) -> Outcome:
-        """Run the playbook of this half; ``strike`` is the callback's."""
+    def play(self, strike: dict[str, Any] | None = None, tags: str = "") -> Outcome:
+        """Run the playbook of this half, or the roles of some tags; ``strike`` is the callback's."""
         record = FOLDER / f"{self.name}.jsonl"
         record.unlink(missing_ok=True)
         log = FOLDER / f"{self.name}.log"
         argv = ["ansible-playbook", "-i", "inventory/lab", "-i", str(self.inventory), "--limit", self.host]
+        argv += ["--tags", tags] if tags else []
         environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -127,6 +133,14 @@ class Machine:
         if self.half == "windows":
             return sorted(compare.traces(compare.windows_state(self.name)))
         return sorted(compare.distro_state(self.container))
+
+    def fetched(self, since: float) -> list[str]:
+        """Return the addresses, without the scheme, that were asked for since then; sorted, each once."""
+        if self.half == "windows":
+            urls = [one["url"] for one in windows.events(self.name) if one["event"] == "request"]
+            return sorted({url.partition("://")[2] for url in urls})
+        found = {f"{one['host']}{one['path']}" for one in internet.requests(since) if one["via"] != "proxy"}
+        return sorted(found)
 
     def stop(self) -> None:
         """Remove the machine."""

@@ -29,6 +29,7 @@ PROXY_KINDS = {
 }
 SWAP_KINDS = {
     "corrupt": "one byte in the middle is another one",
+    "layer": "the same, of compressed files only: the layers of an image, not its manifest",
     "half": "the second half is missing",
     "foreign": "a Release file signed by somebody else",
     "later": "a Release file dated in two days, as a clock sees it that is two days behind",
@@ -122,22 +123,25 @@ def owner_of(path: Path) -> str:
 
 def keep(path: Path) -> None:
     """Keep a file before it is changed."""
-    kept = KEPT / path.relative_to(WWW)
+    kept = KEPT / path.relative_to(SRV)
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, kept)
 
 
 def swap(kind: str, pattern: str) -> None:
-    """Change what the origins give for the files that match the pattern below their root folder."""
-    found = sorted(path for path in WWW.glob(pattern) if path.is_file())
+    """Change what the origins give for the files that match the pattern below their root folder, or registry/…"""
+    root = SRV if pattern.startswith("registry/") else WWW
+    found = sorted(path for path in root.glob(pattern) if path.is_file())
+    if kind == "layer":
+        found = [path for path in found if path.read_bytes()[:2] == b"\x1f\x8b"]
     if not found:
         sys.exit(f"no origin has a file {pattern}")
     with tempfile.TemporaryDirectory() as folder:
         home = foreign_ring(folder) if kind in ("foreign", "key") else GNUPG
         for path in found:
             keep(path)
-            if kind == "corrupt":
+            if kind in ("corrupt", "layer"):
                 data = bytearray(path.read_bytes())
                 data[len(data) // 2] ^= 0xFF
                 path.write_bytes(data)
@@ -163,7 +167,7 @@ def mend() -> None:
     proxy("none")
     for kept in sorted(KEPT.rglob("*")):
         if kept.is_file():
-            shutil.copy2(kept, WWW / kept.relative_to(KEPT))
+            shutil.copy2(kept, SRV / kept.relative_to(KEPT))
     shutil.rmtree(KEPT, ignore_errors=True)
 
 

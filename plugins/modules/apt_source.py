@@ -119,6 +119,46 @@ DAY = 24 * 3600
 ARMOR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
+CAUSES = [
+    (
+        "not valid yet",
+        (
+            "is not valid yet",
+            "The clock of this machine is behind, as it can be after Windows slept: say 'wsl --shutdown' on Windows, "
+            "then run again.",
+        ),
+    ),
+    (
+        "Hash Sum mismatch|unexpected size|Clearsigned file isn't valid",
+        (
+            "is not the one that was signed: a proxy or a mirror on the way has changed it or cut it short",
+            "Run again; if it stays so, ask who runs the proxy, or wait until the vendor has finished publishing.",
+        ),
+    ),
+    (
+        "NO_PUBKEY|BADSIG|EXPKEYSIG|is not signed|Missing key|signature",
+        (
+            "is not signed by this key",
+            "Look at the address in a browser (a proxy or a portal may answer in its place); if the vendor has "
+            "announced a new key, put its fingerprint into the variable; then run again.",
+        ),
+    ),
+    (
+        "404 +Not Found",
+        (
+            "does not exist",
+            "The repository has nothing for suite {suites}. Compare it with what the vendor offers, then run again.",
+        ),
+    ),
+]
+"""What apt says (a pattern; the first that fits counts), and the cause and the remedy in our words."""
+UNKNOWN_CAUSE = (
+    "could not be fetched",
+    "Check that the proxy program runs on Windows and has a connection itself, and that the repository offers suite "
+    "{suites}, then run again.",
+)
+
+
 class Refused(Exception):
     """The cause and the remedy, in one sentence each."""
 
@@ -330,10 +370,10 @@ class Source:
                 ["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any", *where]
             )
         if rc and (scope == "source" or not self.releases()[0] or any(uri in err for uri in self.wanted["uris"])):
+            cause, remedy = next((words for pattern, words in CAUSES if re.search(pattern, err)), UNKNOWN_CAUSE)
             raise Refused(
-                f"The index of {', '.join(self.wanted['uris'])} could not be fetched or is not signed by this key. "
-                "No file was changed. Check that the proxy answers and that the repository offers suite "
-                f"{' '.join(self.wanted['suites'])}, then run again. apt says: {err.strip()}"
+                f"The index of {', '.join(self.wanted['uris'])} {cause}. No file was changed. "
+                f"{remedy.format(suites=' '.join(self.wanted['suites']))} apt says: {' '.join(err.split())}"
             )
         if rc:
             self.module.warn(f"Another repository of this machine could not be refreshed: {err.strip()}")

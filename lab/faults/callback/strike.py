@@ -40,14 +40,17 @@ class CallbackModule(CallbackBase):
 
     def _write(self, event: str, result) -> None:
         answer = result.result
-        entry = {
-            "event": event,
-            "host": result.host.get_name(),
-            "task": result.task.get_name().strip(),
-            "module": result.task.resolved_action or result.task.action,
-            "changed": bool(answer.get("changed")),
-            "message": str(answer.get("msg", "")) if event != "ok" else "",
-        }
+        self._append(
+            {
+                "event": event,
+                "host": result.host.get_name(),
+                "task": result.task.get_name().strip(),
+                "changed": bool(answer.get("changed")),
+                "message": str(answer.get("msg", "")) if event != "ok" else "",
+            }
+        )
+
+    def _append(self, entry: dict) -> None:
         with open(self._record, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
 
@@ -56,6 +59,7 @@ class CallbackModule(CallbackBase):
         if task.get_name().strip() != self._strike.get("task"):
             return
         strike, self._strike = self._strike, {}
+        self._append({"event": "struck", "task": strike["task"], "changed": False})
         if "argv" in strike:
             subprocess.run(strike["argv"], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         if "kill" in strike:

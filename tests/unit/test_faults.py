@@ -1,0 +1,92 @@
+"""The fault campaign's own logic: what it demands of a run, and which cases follow each other on one machine."""
+
+import json
+
+import pytest
+
+from lab.faults import campaign
+from lab.faults.machines import Outcome
+
+
+def outcome(code=2, message="", struck=False):
+    events = [{"event": "failed", "task": "t", "changed": False, "message": message}] if message else []
+    return Outcome(code, [{"event": "struck", "task": "t", "changed": False}] * struck + events, "")
+
+
+def case(**fields):
+    return campaign.Case(**{"name": "a", "half": "wsl", "cause": "disk", "remedy": "again", **fields})
+
+
+def demanded(one, first):
+    return campaign.faults(one, first, first.error.splitlines()[0] if first.error else "")
+
+
+def test_the_written_cases_are_complete():
+    cases = campaign.written()
+    assert len(cases) >= 40
+    assert len({one.name for one in cases}) == len(cases)
+    assert [one.name for one in cases if not one.survives and not (one.cause and one.remedy)] == []
+    assert [one.name for one in cases if not one.do] == []
+    assert [one.name for one in cases if any("winsim" in action for action in one.do) and not one.mend] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "first", "complaint"),
+    [
+        ({}, outcome(message="the disk is full\nrun again"), ""),
+        ({}, outcome(message="oops\nthe disk is full, run again"), "does not name the cause"),
+        ({}, outcome(message="the disk is full"), "does not name the remedy"),
+        ({"names": ["one", "two"]}, outcome(message="disk one, again"), "does not name ['two']"),
+        ({}, outcome(code=0), "the run should have failed"),
+        ({}, outcome(code=None), "the run hangs"),
+        ({"at": "t"}, outcome(message="disk, again"), "the task was not reached"),
+        ({"at": "t"}, outcome(message="disk, again", struck=True), ""),
+        ({"survives": True}, outcome(message="disk, again"), "should have ended well"),
+        ({"survives": True}, outcome(code=0), ""),
+        ({"at": "t", "kind": "killed"}, outcome(code=-9, struck=True), ""),
+        ({"at": "t", "kind": "lost"}, outcome(code=0, struck=True), ""),
+    ],
+)
+def test_what_a_disturbed_run_must_show(fields, first, complaint):
+    found = demanded(case(**fields), first)
+    assert (complaint in found[0]) if complaint else found == []
+
+
+def test_a_fault_that_met_nothing_is_tried_on_a_machine_of_its_own():
+    assert not campaign.met(case(at="t"), outcome(code=0))
+    assert not campaign.met(case(), outcome(code=0))
+    assert campaign.met(case(), outcome(message="disk, again"))
+    assert campaign.met(case(survives=True), outcome(code=0))
+
+
+def test_cases_of_one_half_follow_each_other_and_what_survives_comes_last():
+    cases = [case(name="s", survives=True), *(case(name=str(number)) for number in range(13))]
+    cases += [case(name="w", half="windows"), case(name="k", kind="killed", at="t"), case(name="f", fetched=["a/*"])]
+    rows = [[one.name for one in row] for row in campaign.chains(cases, apart=False)]
+    assert rows == [[str(number) for number in range(12)], ["12", "s"], ["w"], ["f"], ["k"]]
+    assert [len(row) for row in campaign.chains(cases, apart=True)] == [1] * 17
+
+
+def test_each_task_that_changes_something_is_cut_in_turns():
+    reference = {"wsl": {"changed": ["one", "two", "three", "four"]}}
+    assert [(one.at, one.kind) for one in campaign.made(reference, everything=False)] == [
+        ("one", "lost"),
+        ("two", "killed"),
+        ("three", "restarted"),
+        ("four", "lost"),
+    ]
+    assert len(campaign.made(reference, everything=True)) == 12
+
+
+def test_the_matrix_counts_what_is_not_as_it_should_be():
+    good = campaign.Result("a", "wsl", "error 2", "the disk | is full", "ok", [], [], 10)
+    bad = campaign.Result("b", "wsl", "error 2", "oops", "ok", ["+ /etc/x"], ["no cause"], 10)
+    lines = campaign.matrix([good, bad], 120.0).splitlines()
+    assert lines[2] == "| wsl | a | error 2 | the disk \\| is full | ok | no |"
+    assert lines[3] == "| wsl | b | error 2 | oops | ok | 1 |"
+    assert lines[-1] == "2 cases in 2 min, 1 as they should be, 1 not."
+
+
+def test_results_travel_as_json():
+    one = campaign.Result("a", "wsl", "ok", "", "ok", [], [], 1)
+    assert campaign.Result(**json.loads(json.dumps(campaign.asdict(one)))) == one
