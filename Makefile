@@ -60,8 +60,8 @@ unit: venv ## tests that need no machine
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
 	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim
 
-cuts: venv ## cut the connection at five points of the Windows half; the PC must end like an undisturbed one (SEED=… for others)
-	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows
+cuts: venv ## cut the connection at five points of the Windows half (SEED=… for others), and copy 200 MiB through wsl_winrm
+	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows tests/winsim
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
 	python -m lab.faults run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)

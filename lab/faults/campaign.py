@@ -229,7 +229,7 @@ def in_lab(number: int, *words: str) -> str:
         text=True,
     )
     if done.returncode:
-        raise LabError(f"{' '.join(words)}: {done.stdout[-3000:]}{done.stderr[-6000:]}")
+        raise LabError(f"{words[0]}: {done.stdout[-3000:]}{done.stderr[-6000:]}")
     return done.stdout
 
 

@@ -28,7 +28,7 @@ PROXY_KINDS = {
     "captive": "every page is a login page, and tunnels are refused",
 }
 SWAP_KINDS = {
-    "corrupt": "one byte in the middle is another one",
+    "corrupt": "one byte in the middle is another one; an empty file gets one",
     "layer": "the same, of compressed files only: the layers of an image, not its manifest",
     "half": "the second half is missing",
     "foreign": "a Release file signed by somebody else",
@@ -142,7 +142,7 @@ def swap(kind: str, pattern: str) -> None:
         for path in found:
             keep(path)
             if kind in ("corrupt", "layer"):
-                data = bytearray(path.read_bytes())
+                data = bytearray(path.read_bytes() or b"\0")
                 data[len(data) // 2] ^= 0xFF
                 path.write_bytes(data)
             elif kind == "half":

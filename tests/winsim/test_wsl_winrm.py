@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -128,6 +130,27 @@ def test_files_go_both_ways(connect, tmp_path: Path, size: int) -> None:
     connection.fetch_file(str(there), str(back))
     assert hashlib.sha256(there.read_bytes()).digest() == hashlib.sha256(data).digest()
     assert back.read_bytes() == data
+
+
+@pytest.mark.campaign
+def test_a_file_of_200_mib_goes_both_ways_in_little_memory(connect, tmp_path: Path) -> None:
+    def peak() -> int:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
+
+    source, there, back = tmp_path / "source", tmp_path / "there", tmp_path / "back"
+    block = os.urandom(1 << 20)
+    with source.open("wb") as file:
+        for number in range(200):
+            file.write(number.to_bytes(4) + block[4:])
+    connection = connect()
+    connection.exec_command("true")
+    before = peak()
+    connection.put_file(str(source), str(there))
+    connection.fetch_file(str(there), str(back))
+    grown = (peak() - before) // 1024
+    assert filecmp.cmp(source, there, shallow=False)
+    assert filecmp.cmp(source, back, shallow=False)
+    assert grown < 64, f"{grown} MiB more memory"
 
 
 def test_failed_copies_say_why(connect, tmp_path: Path) -> None:
