@@ -36,6 +36,10 @@ def installed(*versions):
             "nvidia-container-cli: initialization error: WSL environment detected but no adapters were found: unknown",
             "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows",
         ),
+        (
+            "docker: filesystem layer verification failed for digest sha256:b511459ae0ccfa2b4a60d2eb29a75b96",
+            "a proxy on the way has changed it or cut it short. Run again",
+        ),
         ("failed to initialize dxcore context", "use a toolkit of 1.20 or newer"),
         (
             "initialization error: load library failed: libnvidia-ml.so.1: cannot open shared object file",
