@@ -21,7 +21,7 @@ Answer = dict[str, Any]
 """What a module answers."""
 
 SILENCE = 300
-"""Seconds until a transfer that writes nothing is dead; as long as curl tries to connect, (its manual)."""
+"""Seconds until a transfer that writes nothing counts as dead: curl tries that long to connect (its manual)."""
 MISSES = 3
 """Looks in a row that may fail, because the connection to Windows broke, before the task does."""
 NOTHING_LEFT = re.compile(r"\(22\).*\b416\b")

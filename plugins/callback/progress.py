@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import json
 import re
+import sys
 import textwrap
 import threading
 import time
@@ -26,12 +27,12 @@ type: aggregate
 short_description: Say what takes long while it runs, and at the end what was done and what to do next
 author: wsl-dl-playbook contributors
 description:
-  - It adds lines to those of the stdout callback, in plain text and through Ansible's display, so that a terminal, a log of
-    CI and ansible-runner show the same.
+  - It adds lines to those of the stdout callback, in plain text and through Ansible's display, so that a terminal, a log
+    of CI and ansible-runner show the same.
   - A task that takes long gets a line with the time so far, after O(first) seconds, then at twice that time, and so on;
     at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
-  - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what to
-    do after it. A role is named with the description in its C(meta/main.yml).
+  - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what
+    to do after it. A role is named with the description in its C(meta/main.yml).
 options:
   first:
     description: Seconds after which a task that still runs gets its first line; 0 for none at all.
@@ -43,8 +44,10 @@ requirements:
   - enabled in C(ansible.cfg) by C(callbacks_enabled)
 """
 
-PAUSE, PAUSE_BYTES = 300, 60
-"""Seconds between two lines at most: of a task of which only the time is known, and where the bytes are."""
+PAUSE = 300
+"""Seconds between two lines at most, of a task of which only the time is known."""
+PAUSE_BYTES = 60
+"""The same where the bytes are known."""
 LONG = 10
 """Seconds from which on the summary names the time of a role."""
 SINGLE = 2
@@ -123,8 +126,8 @@ class Heartbeat:
     """Says from a thread what runs for long.
 
     The main process owns it. It holds no lock while it looks: names and numbers that are read while they change are at
-    worst a second old. Ansible forks workers while the display is locked, so a worker never inherits a line half written;
-    it does not use anything of this object.
+    worst a second old. Ansible forks workers while the display is locked, so a worker never inherits a line half
+    written; it does not use anything of this object.
 
     :param say: takes a line.
     :param first: seconds until the first line of a task.
@@ -272,7 +275,8 @@ class Summary:
                     head = self._word(outcome) if index == 0 else ""
                     part = host.parts[role]
                     took = f" ({duration(part.seconds)})" if part.seconds >= LONG else ""
-                    lines.append((f"  {head:<12}{role:<15}{self.descriptions.get(role, '')}{took}", C.COLOR_CHANGED))
+                    what = _cut(self.descriptions.get(role, ""), self.width - 29 - len(took))
+                    lines.append((f"  {head:<12}{role:<15}{what}{took}", C.COLOR_CHANGED))
             so = host.roles("already so")
             lines += [(line, C.COLOR_OK) for line in self._block("already so", ", ".join(so), 3)] if so else []
             if host.failure:
@@ -478,7 +482,7 @@ class CallbackModule(CallbackBase):
             bool(context.CLIARGS.get("check")),
             self._next,
             {role: _description(Path(path)) for role, path in self._paths.items()},
-            max(79, min(120, self._display.columns)),
+            max(79, min(120, self._display.columns)) if sys.stdout.isatty() else 100,
         ).lines()
         if lines:
             self._display.banner(f"SUMMARY ({duration(seconds)})")
@@ -491,7 +495,7 @@ def _first_line(message: Any) -> str:
 
 
 def _top_role(task: Any) -> Any:
-    """Return the role that the playbook names, also for a task of a role that this one includes; None outside of roles."""
+    """Return the role that the playbook names, also for a task of a role that it includes; None outside of roles."""
     role, node = None, task
     while node is not None:
         role, node = getattr(node, "_role", None) or role, getattr(node, "_parent", None)
@@ -500,8 +504,7 @@ def _top_role(task: Any) -> Any:
 
 def _description(path: Path) -> str:
     try:
-        return str(
-            yaml.safe_load((path / "meta" / "main.yml").read_text(encoding="utf-8"))["galaxy_info"]["description"]
-        )
+        text = (path / "meta" / "main.yml").read_text(encoding="utf-8")
+        return str(yaml.safe_load(text)["galaxy_info"]["description"])
     except (OSError, KeyError, TypeError, yaml.YAMLError):
         return ""

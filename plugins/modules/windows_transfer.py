@@ -8,9 +8,9 @@ short_description: Wait for a download on Windows, or run one, and tell how far 
 author: wsl-dl-playbook contributors
 description:
   - Part of the role windows_download; it runs on the control node and asks Windows by ansible.windows modules only.
-  - Without O(argv) it waits until nobody writes the file any more. With O(argv) it runs curl in the background until the
-    file is whole. A try that breaks is followed by another one, which goes on where it stopped.
-  - While the file grows, one look at it is one round trip. How far it is goes to the callback plugin P(progress#callback).
+  - Without O(argv) it waits until nobody writes the file any more. With O(argv) it runs curl in the background until
+    the file is whole. A try that breaks is followed by another one, which goes on where it stopped.
+  - While the file grows, one look at it is one round trip. How far it is goes to the callback plugin progress.
 options:
   path:
     type: str
