@@ -27,7 +27,7 @@ type: aggregate
 short_description: Say what takes long while it runs, and at the end what was done and what to do next
 author: wsl-dl-playbook contributors
 description:
-  - It adds lines to those of the stdout callback, in plain text and through Ansible's display, so that a terminal, a log
+  - It adds lines to those of the stdout callback, in plain text and through Ansible's display; so a terminal, a log
     of CI and ansible-runner show the same.
   - A task that takes long gets a line with the time so far, after O(first) seconds, then at twice that time, and so on;
     at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
@@ -180,7 +180,8 @@ class Heartbeat:
             if age < task.due or not hosts:
                 continue
             notes = {host: note for host in hosts if (note := self._note(host))}
-            task.due = age + min(max(age, self.first), PAUSE_BYTES if notes else PAUSE)
+            while task.due <= age:
+                task.due += min(task.due, PAUSE_BYTES if notes else PAUSE)
             time_so_far = f"… {duration(age)}"
             if notes and len(hosts) <= NAMED:
                 lines += [
