@@ -30,7 +30,7 @@ windows_transfer = _load()
 
 
 class Windows:
-    """Answers what modules ask: the sizes of a file, and how curls end one after the other, None where one still runs."""
+    """Answers what modules ask: the sizes of a file, and how curls end, None where one still runs."""
 
     def __init__(self, *curls, sizes=(), busy=(), head=HEAD):
         self.curls, self.sizes, self.busy, self.head = list(curls), list(sizes), list(busy), head
