@@ -167,7 +167,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         with contextlib.suppress(Exception):  # whatever is wrong here must not disturb the run
-            while not self._end.wait(min(1.0, self.first / 2)):
+            while not self._end.wait(min(0.5, self.first / 2)):
                 for line in self.lines(time.monotonic()):
                     if not self._end.is_set():
                         self._say(line)
@@ -451,8 +451,11 @@ class CallbackModule(CallbackBase):
 
     def _part(self, host: str, role: Any) -> Part:
         self._paths[role.get_name()] = role.get_role_path()
-        part = self._hosts.setdefault(host, Host()).parts.setdefault(role.get_name(), Part())
-        part.listed = part.listed or not role.from_include
+        parts = self._hosts.setdefault(host, Host()).parts
+        part = parts.setdefault(role.get_name(), Part())
+        if not part.listed and not role.from_include:
+            part.listed = True
+            parts[role.get_name()] = parts.pop(role.get_name())  # the order of the summary is the playbook's
         return part
 
     def _failed(self, result: Any) -> None:
