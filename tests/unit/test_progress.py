@@ -374,3 +374,9 @@ def test_a_run_shows_lines_and_a_screen(play):
 
 def test_a_playbook_that_does_not_ask_for_it_has_no_screen(play):
     assert "SUMMARY" not in play("other: 1")
+
+
+def test_programs_that_set_the_path_of_callbacks_find_it_beside_the_playbooks():
+    # ansible-runner and AWX do, and ansible.cfg's own path no longer counts
+    beside = ROOT / "playbooks" / "callback_plugins" / "progress.py"
+    assert beside.samefile(ROOT / "plugins" / "callback" / "progress.py")
