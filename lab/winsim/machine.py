@@ -68,7 +68,7 @@ class Machine:
         self.firewall: list[FirewallRule] = []
         self.tasks: dict[str, ScheduledTask] = {}
         self.running_tasks: list[threading.Event] = []
-        self.network = Network(self.log, self.clock.work, self.faults)
+        self.network = Network(self.log, self.clock, self.faults)
         self.boots: list[dict[str, Any]] = []
         self.pending_shutdown: dict[str, Any] | None = None
         self.busy_installer: str | None = None

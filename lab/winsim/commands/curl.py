@@ -5,6 +5,7 @@ from __future__ import annotations
 import ntpath
 from contextlib import nullcontext
 from dataclasses import replace
+from http.client import responses
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -200,6 +201,13 @@ def _transfer(process: Process, options: dict[str, Any], url: str) -> int:
         raise CurlError(22, f"The requested URL returned error: {answer.status}", transient=answer.status in _TRANSIENT)
     if start and answer.start == 0 and answer.status == 200:
         raise CurlError(33, "HTTP server does not seem to support byte ranges. Cannot resume.")
+    if options.get("head"):
+        tunnel = url.startswith("https:") and _proxy(process, options, url)
+        blocks = ["200 Connection established\r\n"] if tunnel else []
+        blocks += ["302 Found\r\nContent-Length: 0\r\n"] * answer.redirects
+        status = f"{answer.status} {responses.get(answer.status, '')}"
+        blocks.append(f"{status}\r\nContent-Length: {answer.content.size}\r\n")
+        process.write_stdout("".join(f"HTTP/1.1 {block}\r\n" for block in blocks).encode())
     _receive(process, options, target, existing if start else None, answer)
     if answer.status in _TRANSIENT and int(options.get("retry", 0)):
         raise CurlError(0, f"HTTP error {answer.status}", transient=True)
@@ -220,8 +228,10 @@ def _receive(
     process: Process, options: dict[str, Any], target: str | None, existing: Content | None, answer: Response
 ) -> None:
     """Let the bytes arrive in steps, so that the file grows and a killed transfer leaves what it had."""
-    network, whole = process.machine.network, answer.delivered
+    clock, whole, slow = process.machine.clock, answer.delivered, answer.bytes_per_second
     steps = 20 if whole > 2**20 and target not in (None, "NUL") else 1
+    if slow:
+        steps = max(steps, round(whole / slow / 0.2))
     guard = process.machine.files.in_use(target) if target not in (None, "NUL") else nullcontext()
     with guard:
         for step in range(1, steps + 1):
@@ -229,7 +239,8 @@ def _receive(
             if step < steps:
                 part.broken = part.broken or "closed"
             _store(process, options, target, join_parts(existing, part) if existing else part.body())
-            if not process.machine.clock.work(whole / steps / max(1, network.rate), process.cancelled):
+            seconds = whole / steps / (slow or max(1, process.machine.network.rate))
+            if not (clock.spend if slow else clock.work)(seconds, process.cancelled):
                 raise Killed
 
 
@@ -263,7 +274,11 @@ def _ask(process: Process, options: dict[str, Any], url: str, start: int) -> Res
 
 
 def _store(process: Process, options: dict[str, Any], target: str | None, content: Content) -> None:
-    if target == "NUL" or (options.get("head") and target is None):
+    if target == "NUL":
+        return
+    if options.get("head"):
+        if target is not None:
+            raise SimulatorError("curl: --head with --output is not known")
         return
     if target is None:
         if content.blob is None:

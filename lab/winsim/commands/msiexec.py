@@ -47,7 +47,7 @@ def msiexec(process: Process) -> int:
 
 def _run(process: Process, action: str, target: str) -> int:
     machine = process.machine
-    fault = program_fault(machine, "msiexec.exe", " ".join(process.argv))
+    fault = program_fault(machine, "msiexec.exe", process)
     if fault and fault.get("effect", "none") == "none":
         return int(fault["rc"])
     if not is_elevated(process):

@@ -116,7 +116,7 @@ def cuda_installer(process: Process) -> int:
         raise SimulatorError("CUDA installer: without -s it opens a window and waits for ever")
     if not is_elevated(process):
         return 740
-    fault = program_fault(machine, "cuda_installer.exe", " ".join(process.argv))
+    fault = program_fault(machine, "cuda_installer.exe", process)
     if fault and fault.get("effect", "none") == "none":
         return int(fault["rc"]) & ERROR
     with installer(machine, "cuda") as free:

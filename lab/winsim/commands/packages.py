@@ -52,7 +52,7 @@ def winget(process: Process) -> int:
     if package["full_name"] in msix_packages(process.machine):
         say(process, "Found an existing package already installed. No available upgrade found.")
         return ALREADY
-    fault = program_fault(process.machine, "winget.exe", " ".join(process.argv))
+    fault = program_fault(process.machine, "winget.exe", process)
     if fault and fault.get("effect", "none") == "none":
         return int(fault["rc"]) & ERROR
     url = "https://cdn.winget.microsoft.com/cache/source2.msix"

@@ -84,7 +84,7 @@ def bootstrapper(process: Process) -> int:
 
 def _bootstrap(process: Process, data: dict[str, Any], options: dict[str, Any] | None, lines: list[str]) -> int:
     machine = process.machine
-    fault = program_fault(machine, "vs_bootstrapper.exe", " ".join(process.argv))
+    fault = program_fault(machine, "vs_bootstrapper.exe", process)
     if fault and fault.get("effect", "none") == "none":
         lines.append(fault.get("log", f"Error: exit code {fault['rc']}"))
         return int(fault["rc"]) & ERROR
@@ -130,7 +130,7 @@ def setup(process: Process) -> int:
     """setup.exe of the installer: modify, update, uninstall an instance."""
     options = _parse(process.argv[1:])
     lines = ["Setup:" + " ".join(process.argv[1:])]
-    fault = program_fault(process.machine, "vs_setup.exe", " ".join(process.argv))
+    fault = program_fault(process.machine, "vs_setup.exe", process)
     if fault and fault.get("effect", "none") == "none":
         lines.append(fault.get("log", f"Error: exit code {fault['rc']}"))
         code = int(fault["rc"]) & ERROR

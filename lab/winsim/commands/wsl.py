@@ -24,7 +24,7 @@ def wsl_exe(process: Process) -> int:
     stub = ntpath.dirname(process.image).lower() == SYSTEM32.lower()
     process.machine.log("wsl", arguments=[_shown(word) for word in process.argv[1:]], stub=stub)
     with process.machine.lock:
-        fault = program_fault(process.machine, "wsl.exe", " ".join(process.argv[1:]))
+        fault = program_fault(process.machine, "wsl.exe", process)
     if fault:
         if fault.get("text"):
             run.say(fault["text"])

@@ -47,6 +47,13 @@ class Clock:
         self.offset += max(0.0, seconds - real)
         return True
 
+    def spend(self, seconds: float, cancelled: threading.Event | None = None) -> bool:
+        """Spend real seconds, whatever ``scale`` is; False if ``cancelled`` was set before the end."""
+        if cancelled is not None:
+            return not cancelled.wait(seconds)
+        time.sleep(seconds)
+        return True
+
 
 def to_filetime(seconds: float) -> int:
     """Seconds since 1970 as FILETIME."""

@@ -1,6 +1,11 @@
 """The network as the machine sees it: who can be reached how, what URLs give, what breaks on the way.
 
 Nothing leaves the simulator: URLs come from a catalogue. Sizes are true, the bytes of large files are not held.
+
+Faults of downloads are entries of ``machine.faults["downloads"]``: ``kind`` (one of ``FAULTS``) and what it needs
+(``seconds``, ``status``, ``signer``, ``bytes``), ``url`` (a pattern, else all), ``skip`` (how often it is passed over
+first), ``times`` (how often it happens, else for ever). ``bytes_per_second`` makes a transfer take real time, so that
+its file can be seen growing: the kind ``slow`` does nothing else, and every other kind may have it too.
 """
 
 from __future__ import annotations
@@ -14,7 +19,11 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from ..runtime import SimulatorError
+from .clock import Clock
 from .files import Content
+
+FAULTS = ("refuse", "no_answer", "status", "corrupt", "signer", "break", "timeout", "slow")
+"""Kinds of ``machine.faults["downloads"]``."""
 
 
 class NetworkError(Exception):
@@ -51,6 +60,7 @@ class Response:
     filename: str | None = None
     modified: float = 0.0
     redirects: int = 0
+    bytes_per_second: float = 0.0  # of real time; 0: not slowed
 
     @property
     def expected(self) -> int:
@@ -103,7 +113,7 @@ class Network:
     def __init__(
         self,
         log: Callable[..., None],
-        work: Callable[[float], bool],
+        clock: Clock,
         faults: dict[str, Any],
     ) -> None:
         self.direct: list[str] = ["*"]
@@ -112,7 +122,7 @@ class Network:
         self.addresses: list[str] = ["192.168.1.20"]
         self.catalogue: dict[str, Resource] = {}
         self.requests: list[dict[str, Any]] = []
-        self._log, self._work, self._faults = log, work, faults
+        self._log, self._clock, self._faults = log, clock, faults
 
     # --- the catalogue -----------------------------------------------------------------------------------------
 
@@ -220,7 +230,7 @@ class Network:
                 if fault and fault["kind"] == "refuse":
                     raise NetworkError("connect", host, parts.port or 443)
                 if fault and fault["kind"] == "no_answer":
-                    self._work(float(fault.get("seconds", 30)))
+                    self._clock.work(float(fault.get("seconds", 30)))
                     raise NetworkError("timeout", host, parts.port or 443)
             except NetworkError as error:
                 self._record(method, url, proxy, start, 0, 0, agent, error.kind)
@@ -275,7 +285,10 @@ class Network:
         if fault and fault["kind"] in ("break", "timeout") and method != "HEAD":
             delivered = min(delivered, int(fault.get("bytes", 0)))
             broken = "closed" if fault["kind"] == "break" else "timeout"
-        if pace and delivered and not self._work(delivered / max(1, self.rate)):
+        slow = float(fault.get("bytes_per_second", 0)) if fault else 0.0
+        if pace and slow:
+            self._clock.spend(delivered / slow)
+        elif pace and delivered and not self._clock.work(delivered / max(1, self.rate)):
             delivered, broken = delivered // 2, "closed"
         self._record(method, url, proxy, start, status, delivered, agent, broken)
         return Response(
@@ -288,11 +301,14 @@ class Network:
             resource.filename,
             resource.modified,
             redirects=followed,
+            bytes_per_second=slow,
         )
 
     def _fault(self, url: str) -> dict[str, Any] | None:
         """The first fault that is meant for the URL; one with ``times`` is used up."""
         for fault in list(self._faults.get("downloads", [])):
+            if fault.get("kind") not in FAULTS or (fault["kind"] == "slow" and not fault.get("bytes_per_second")):
+                raise SimulatorError(f"fault of downloads not known: {fault}")
             if not fnmatch.fnmatch(url, fault.get("url", "*")):
                 continue
             if fault.get("skip", 0) > 0:

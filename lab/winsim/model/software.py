@@ -2,7 +2,8 @@
 
 Faults of programs are entries of ``machine.faults["programs"]``: ``program`` (handler name, ``*`` any), and
 ``rc`` with ``effect`` (``none``: nothing is installed, ``partial``: half of it, ``full``), ``times`` (how often, else
-for ever), ``match`` (a text that the command line must contain).
+for ever), ``match`` (a text that the command line must contain). ``seconds`` lets the program take so long in real time;
+without an ``rc`` that is all. ``log`` and ``text`` are what Visual Studio's log and wsl.exe say.
 """
 
 from __future__ import annotations
@@ -20,24 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..machine import Machine
+    from ..runtime import Process
 
 NVIDIA = "CN=NVIDIA Corporation, OU=2-J, O=NVIDIA Corporation, L=Santa Clara, S=California, C=US"
 MICROSOFT_CORPORATION = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 
 APPX_ALL_USERS = WINDOWS_CURRENT + "\\Appx\\AppxAllUserStore\\Applications"
+FAULT_KEYS = {"program", "rc", "effect", "times", "match", "seconds", "log", "text"}
 BUSY = 1618  # ERROR_INSTALL_ALREADY_RUNNING
 
 
-def program_fault(machine: Machine, program: str, command_line: str = "") -> dict[str, Any] | None:
-    """The first fault that is meant for this run of a program; one with ``times`` is used up."""
+def program_fault(machine: Machine, program: str, process: Process) -> dict[str, Any] | None:
+    """The first fault that is meant for this run of a program; one with ``times`` is used up, ``seconds`` are spent."""
+    command_line = " ".join(process.argv)
     for fault in list(machine.faults.get("programs", [])):
+        if set(fault) - FAULT_KEYS or not {"rc", "seconds"} & set(fault):
+            raise SimulatorError(f"fault of programs not known: {fault}")
         if not fnmatch.fnmatch(program, fault.get("program", "*")) or fault.get("match", "") not in command_line:
             continue
         if "times" in fault:
             fault["times"] -= 1
             if fault["times"] <= 0:
                 machine.faults["programs"].remove(fault)
-        return fault
+        if "seconds" in fault:
+            machine.clock.spend(float(fault["seconds"]), process.cancelled)
+        if "rc" in fault:
+            return fault
     return None
 
 

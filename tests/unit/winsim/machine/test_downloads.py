@@ -111,6 +111,44 @@ def test_a_file_that_is_being_written_can_not_be_renamed(build, on):
     assert (busy.rc, host.run("cmd.exe", "/d", "/c", "ren", TARGET, "u.wsl").rc) == (1, 0)
 
 
+def test_a_slowed_download_grows_over_real_time(host):
+    host.machine.faults["downloads"] = [{"url": "*ubuntu*", "kind": "slow", "bytes_per_second": BYTES * 2}]
+    thread = threading.Thread(target=curl, args=(host,), daemon=True)
+    start = time.monotonic()
+    thread.start()
+    sizes = set()
+    while thread.is_alive():
+        sizes.add(host.module("win_stat", path=TARGET, get_checksum=False)["stat"].get("size", 0))
+        time.sleep(0.01)
+    assert 0.4 < time.monotonic() - start < 5
+    assert len([size for size in sizes if 0 < size < BYTES]) > 3
+    assert sha256(host) == IMAGE_SHA256
+
+
+def test_a_slowed_download_that_also_breaks(host):
+    fault = {"url": "*ubuntu*", "kind": "break", "bytes": 1000, "bytes_per_second": 5000, "times": 1}
+    host.machine.faults["downloads"] = [fault]
+    start = time.monotonic()
+    assert curl(host).rc == 18
+    assert time.monotonic() - start > 0.15
+
+
+def test_curl_tells_the_size_of_a_file_without_fetching_it(host):
+    argv = ("curl.exe", "--silent", "--show-error", "--head", "--location", "--proxy", PROXY, IMAGE)
+    assert host.run(*argv).stdout.decode().split("\r\n") == [
+        "HTTP/1.1 200 Connection established", "",
+        "HTTP/1.1 200 OK", f"Content-Length: {BYTES}", "", "",
+    ]  # fmt: skip
+    assert host.machine.network.bytes_downloaded() == 0
+
+
+@pytest.mark.parametrize("fault", [{"kind": "slwo"}, {"kind": "slow"}])
+def test_a_fault_that_is_not_known_fails_loudly(host, fault):
+    host.machine.faults["downloads"] = [fault]
+    with pytest.raises(SimulatorError, match="simulator: fault of downloads not known"):
+        curl(host)
+
+
 def test_get_url_compares_checksums(host, fails):
     args = {"url": IMAGE, "dest": "C:\\Windows\\Temp\\", "checksum": IMAGE_SHA256, "checksum_algorithm": "sha256"}
     with fails("Error downloading .* Unable to connect to the remote server"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from winsim.runtime import SimulatorError
@@ -98,6 +99,20 @@ def test_an_installer_may_say_0_and_install_nothing(host):
     assert not host.machine.files.exists(VSWHERE)
     assert host.run("C:\\dl\\vs.exe", *QUIET).rc == 0
     assert len(where(host, "-requires", DESKTOP)) == 1
+
+
+def test_a_slowed_installer_takes_real_time_and_does_its_work(host):
+    host.machine.faults["programs"] = [{"program": "vs_bootstrapper.exe", "seconds": 0.3}]
+    start = time.monotonic()
+    assert host.run("C:\\dl\\vs.exe", *QUIET).rc == 0
+    assert time.monotonic() - start >= 0.3
+    assert host.machine.files.exists(VSWHERE)
+
+
+def test_a_fault_that_is_not_known_fails_loudly(host):
+    host.machine.faults["programs"] = [{"program": "vs_bootstrapper.exe", "second": 3}]
+    with pytest.raises(SimulatorError, match="simulator: fault of programs not known"):
+        host.run("C:\\dl\\vs.exe", *QUIET)
 
 
 def test_3010_leaves_a_reboot_pending(host):

@@ -1,0 +1,514 @@
+"""Say what takes long while it runs, and at the end what was done and what to do next."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import re
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = r"""
+name: progress
+type: aggregate
+short_description: Say what takes long while it runs, and at the end what was done and what to do next
+author: wsl-dl-playbook contributors
+description:
+  - It adds lines to those of the stdout callback, in plain text and through Ansible's display; so a terminal, a log
+    of CI and ansible-runner show the same.
+  - A task that takes long gets a line with the time so far, after O(first) seconds, then at twice that time, and so on;
+    at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
+  - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what
+    to do after it. A role is named with the description in its C(meta/main.yml).
+options:
+  first:
+    description: Seconds after which a task that still runs gets its first line; 0 for none at all.
+    type: float
+    default: 15
+    env: [{name: ANSIBLE_PROGRESS_FIRST}]
+    ini: [{section: callback_progress, key: first}]
+requirements:
+  - enabled in C(ansible.cfg) by C(callbacks_enabled)
+"""
+
+PAUSE = 300
+"""Seconds between two lines at most, of a task of which only the time is known."""
+PAUSE_BYTES = 60
+"""The same where the bytes are known."""
+LONG = 10
+"""Seconds from which on the summary names the time of a role."""
+SINGLE = 2
+"""Hosts up to which each has its own part of the summary: one PC, Windows and its distribution."""
+NAMED = 3
+"""Hosts that a line names before it counts."""
+SORTS = 4
+"""Different failures that the summary of many hosts lists before it counts."""
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def duration(seconds: float) -> str:
+    """Return seconds for people: ``50 s``, ``1 min 30 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{rest} s"
+
+
+def amount(size: float, like: float | None = None) -> tuple[str, str]:
+    """Return a number of bytes and its unit, the unit that suits ``like``: ``("1.2", "GB")``."""
+    scale = size if like is None else like
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if scale >= factor:
+            value = size / factor
+            return (f"{value:.1f}" if unit == "GB" or 0 < value < 10 else f"{value:.0f}"), unit
+    return f"{size:.0f}", "bytes"
+
+
+def how_far(note: dict[str, Any]) -> str:
+    """Return a note of a transfer for people: ``1.2 of 3.9 GB, 31 %, 24 MB/s, 1 min 52 s left``."""
+    size, total, rate = note["bytes"], note["total"], note["bytes_per_second"]
+    if total:
+        words = [f"{amount(size, total)[0]} of {' '.join(amount(total))}", f"{min(100, size * 100 // total)} %"]
+    else:
+        words = [" ".join(amount(size))]
+    if rate:
+        words.append(" ".join(amount(rate)) + "/s")
+        if total > size:
+            words.append(f"{duration((total - size) / rate)} left")
+    return ", ".join(words)
+
+
+def names(hosts: Iterable[str]) -> str:
+    """Return names of hosts, the many only counted: ``pc001, pc002, pc003 and 47 others``."""
+    known = sorted(hosts)
+    if len(known) <= NAMED + 1:
+        return ", ".join(known)
+    return f"{', '.join(known[:NAMED])} and {len(known) - NAMED} others"
+
+
+def title(name: str) -> str:
+    """Return the name of a task without the name of its file: ``role : file | Do it`` is ``role : Do it``."""
+    return re.sub(r"^((?:.* : )?)\w+ \| ", r"\1", name.strip())
+
+
+# --- while it runs -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Running:
+    """A task that runs: its name, when it began, on which hosts it still runs, and when it gets its next line."""
+
+    name: str
+    since: float
+    due: float
+    hosts: set[str] = field(default_factory=set)
+
+
+class Heartbeat:
+    """Says from a thread what runs for long.
+
+    The main process owns it. It holds no lock while it looks: names and numbers that are read while they change are at
+    worst a second old. Ansible forks workers while the display is locked, so a worker never inherits a line half
+    written; it does not use anything of this object.
+
+    :param say: takes a line.
+    :param first: seconds until the first line of a task.
+    :param notes: folder where the tasks that know it note how far they are.
+    """
+
+    def __init__(self, say: Any, first: float, notes: Path) -> None:
+        self.first = first
+        self._say, self._notes = say, notes
+        self._tasks: dict[str, Running] = {}
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, task: str, name: str, host: str) -> None:
+        """A task begins on a host."""
+        if self.first <= 0:
+            return
+        if self._thread is None and not self._end.is_set():
+            self._thread = threading.Thread(target=self._beat, name="progress", daemon=True)
+            self._thread.start()
+        now = time.monotonic()
+        self._tasks.setdefault(task, Running(name, now, self.first)).hosts.add(host)
+
+    def finish(self, task: str, host: str) -> None:
+        """A task has ended on a host."""
+        running = self._tasks.get(task)
+        if running is not None:
+            running.hosts.discard(host)
+            if not running.hosts:
+                self._tasks.pop(task, None)
+
+    def stop(self) -> None:
+        """End the thread; safe to call more than once."""
+        self._end.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(5)
+
+    def _beat(self) -> None:
+        with contextlib.suppress(Exception):  # whatever is wrong here must not disturb the run
+            while not self._end.wait(min(0.5, self.first / 2)):
+                for line in self.lines(time.monotonic()):
+                    if not self._end.is_set():
+                        self._say(line)
+
+    def lines(self, now: float) -> list[str]:
+        """Return the lines that are due."""
+        lines: list[str] = []
+        for task in list(self._tasks.values()):
+            age, hosts = now - task.since, list(task.hosts)
+            if age < task.due or not hosts:
+                continue
+            notes = {host: note for host in hosts if (note := self._note(host))}
+            while task.due <= age:
+                task.due += min(task.due, PAUSE_BYTES if notes else PAUSE)
+            time_so_far = f"… {duration(age)}"
+            if notes and len(hosts) <= NAMED:
+                lines += [
+                    f"{time_so_far}  {host}  {note['what']}  {how_far(note)}" for host, note in sorted(notes.items())
+                ]
+                hosts = [host for host in hosts if host not in notes]
+            elif notes:
+                files = ", ".join(sorted({note["what"] for note in notes.values()}))
+                shares = sorted(note["bytes"] * 100 // note["total"] for note in notes.values() if note["total"])
+                far = f"  at {shares[0]} to {shares[-1]} %" if shares else ""
+                lines.append(f"{time_so_far}  {names(notes)}  {files}{far}")
+                hosts = [host for host in hosts if host not in notes]
+            if hosts:
+                lines.append(f"{time_so_far}  {names(hosts)}  {task.name}")
+        return lines
+
+    def _note(self, host: str) -> dict[str, Any] | None:
+        """Return what a task noted for a host; windows_transfer writes it."""
+        try:
+            return json.loads((self._notes / f"progress-{quote(host, safe='')}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+
+# --- at the end --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Part:
+    """What a role has done on a host."""
+
+    listed: bool = False  # in "roles" of a play and not only asked for its preflight
+    ok: int = 0
+    changed: int = 0
+    absent: bool = False
+    seconds: float = 0.0
+
+
+@dataclass
+class Host:
+    """What a run has done on a host. ``failure``: the role, the task's title and its message."""
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    failure: tuple[str, str, str] | None = None
+
+    def roles(self, outcome: str) -> list[str]:
+        """Return the roles with an outcome: done, taken back, already so, failed."""
+        return [role for role, part in self.parts.items() if self._outcome(role, part) == outcome]
+
+    def _outcome(self, role: str, part: Part) -> str:
+        if self.failure is not None and self.failure[0] == role:
+            return "failed"
+        if not part.listed or not part.ok + part.changed:
+            return ""
+        if not part.changed:
+            return "already so"
+        return "taken back" if part.absent else "done"
+
+
+@dataclass
+class Summary:
+    """The screen at the end of a run.
+
+    :param width: columns, for messages that are cut.
+    """
+
+    hosts: dict[str, Host]
+    seconds: float
+    check: bool
+    following: list[str]
+    descriptions: dict[str, str]
+    width: int = 100
+
+    def lines(self) -> list[tuple[str, str | None]]:
+        """Return the lines, each with its colour; none if there is nothing to say."""
+        if not any(host.parts or host.failure for host in self.hosts.values()):
+            return []
+        body = self._each() if len(self.hosts) <= SINGLE else self._all()
+        return [*body, ("next", None), *((line, None) for item in self._next() for line in self._bullet(item))]
+
+    def _word(self, outcome: str) -> str:
+        future = {"done": "would do", "taken back": "would take"}
+        return future.get(outcome, outcome) if self.check else outcome
+
+    def _each(self) -> list[tuple[str, str | None]]:
+        lines: list[tuple[str, str | None]] = []
+        for name, host in self.hosts.items():
+            lines.append((name, None))
+            for outcome in ("done", "taken back"):
+                roles = host.roles(outcome)
+                for index, role in enumerate(roles):
+                    head = self._word(outcome) if index == 0 else ""
+                    part = host.parts[role]
+                    took = f" ({duration(part.seconds)})" if part.seconds >= LONG else ""
+                    what = _cut(self.descriptions.get(role, ""), self.width - 29 - len(took))
+                    lines.append((f"  {head:<12}{role:<15}{what}{took}", C.COLOR_CHANGED))
+            so = host.roles("already so")
+            lines += [(line, C.COLOR_OK) for line in self._block("already so", ", ".join(so), 3)] if so else []
+            if host.failure:
+                role, task, message = host.failure
+                lines += [(line, C.COLOR_ERROR) for line in self._block("failed", f"{task}: {message}", 4)]
+            if len(lines) and lines[-1] == (name, None):
+                lines.append(("  nothing to do", None))
+        return lines
+
+    def _all(self) -> list[tuple[str, str | None]]:
+        roles = list(dict.fromkeys(role for host in self.hosts.values() for role in host.parts))
+        columns = ("taken back" if any(host.roles("taken back") for host in self.hosts.values()) else "done",)
+        columns += ("already so", "failed")
+        heads = "".join(f"{self._word(column):>12}" for column in columns)
+        lines: list[tuple[str, str | None]] = [(f"{f'{len(self.hosts)} hosts':<17}{heads}", None)]
+        for role in roles:
+            found = {column: [name for name, host in self.hosts.items() if role in host.roles(column)]
+                     for column in ("done", "taken back", *columns)}  # fmt: skip
+            if not any(found.values()):
+                continue
+            changed = found["done"] + found["taken back"]
+            counts = (len(changed), len(found["already so"]), len(found["failed"]))
+            longest = max(changed, key=lambda name: self.hosts[name].parts[role].seconds, default="")
+            seconds = self.hosts[longest].parts[role].seconds if longest else 0
+            took = f"   longest: {duration(seconds)}, {longest}" if seconds >= LONG else ""
+            color = C.COLOR_ERROR if counts[2] else C.COLOR_CHANGED if counts[0] else C.COLOR_OK
+            lines.append((f"  {role:<15}{''.join(f'{count:>12}' for count in counts)}{took}", color))
+        return lines + self._failures()
+
+    def _failures(self) -> list[tuple[str, str | None]]:
+        groups: dict[str, list[str]] = {}
+        for name, host in self.hosts.items():
+            if host.failure:
+                groups.setdefault(host.failure[1], []).append(name)
+        if not groups:
+            return []
+        lines = ["failed"]
+        for task, hosts in list(groups.items())[:SORTS]:
+            message = self.hosts[hosts[0]].failure[2]
+            lines.append(_cut(f"  {names(hosts)}: {task}: {message}", self.width))
+        if len(groups) > SORTS:
+            lines.append(f"  and {len(groups) - SORTS} other failures; the run above has them all")
+        return [(line, C.COLOR_ERROR) for line in lines]
+
+    def _next(self) -> list[str]:
+        if any(host.failure for host in self.hosts.values()):
+            return ['Mend what is said under "failed", then run the same again: it goes on from there.']
+        if self.check:
+            return ["Nothing was changed. Run the same without --check to do it."]
+        return self.following or ["Nothing."]
+
+    def _block(self, head: str, text: str, most: int) -> list[str]:
+        """Return a text in at most so many lines, beside its heading."""
+        indent = " " * 14
+        lines = textwrap.wrap(" ".join(text.split()), self.width, initial_indent=indent, subsequent_indent=indent)
+        if len(lines) > most:
+            lines = [*lines[: most - 1], _cut(lines[most - 1] + " …", self.width, always=True)]
+        return [f"  {head:<12}" + lines[0][14:], *lines[1:]]
+
+    def _bullet(self, text: str) -> list[str]:
+        return textwrap.wrap(text, self.width, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+
+
+def _cut(line: str, width: int, always: bool = False) -> str:
+    """Return a line that is not longer than a width, with a mark where it was cut."""
+    line = " ".join(line.split()) if not line.startswith(" ") else line.rstrip()
+    if len(line) <= width and not always:
+        return line
+    return line[: width - 2].rstrip(" …") + " …"
+
+
+class CallbackModule(CallbackBase):
+    """See DOCUMENTATION above."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "progress"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, display: Any = None, options: Any = None) -> None:
+        super().__init__(display=display, options=options)
+        self._began = time.monotonic()
+        self._heart: Heartbeat | None = None
+        self._names: dict[str, str] = {}
+        self._starts: dict[tuple[str, str], float] = {}
+        self._hosts: dict[str, Host] = {}
+        self._paths: dict[str, str] = {}
+        self._next_of_play: list[str] | None = None
+        self._next: list[str] | None = None
+
+    def _say(self, line: str, color: str | None = C.COLOR_VERBOSE) -> None:
+        self._display.display(line, color=color)
+
+    # --- while it runs -----------------------------------------------------------------------------------------
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Note what is to be done after this play."""
+        following = play.get_vars().get("progress_next")
+        self._next_of_play = None if following is None else [str(item) for item in following]
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Note the name of a task; only now its templates are filled in."""
+        self._names[task._uuid] = title(task.get_name())
+
+    def v2_playbook_on_handler_task_start(self, task: Any) -> None:
+        """Note the name of a handler."""
+        self._names[task._uuid] = title(task.get_name())
+
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """A task begins on a host."""
+        if self._next_of_play is not None:
+            self._next, self._next_of_play = self._next_of_play, None
+        if self._heart is None:
+            self._heart = Heartbeat(self._say, float(self.get_option("first")), Path(C.DEFAULT_LOCAL_TMP))
+            atexit.register(self._heart.stop)
+        name = self._names.setdefault(task._uuid, title(task.get_name()))
+        self._starts[host.get_name(), task._uuid] = time.monotonic()
+        self._heart.begin(task._uuid, name, host.get_name())
+
+    def v2_runner_retry(self, result: Any) -> None:
+        """Say under Ansible's "FAILED - RETRYING" that it is none yet, and why."""
+        answer, delay = result.result, result.task_fields.get("delay")
+        left = int(answer.get("retries", 0)) - int(answer.get("attempts", 0))
+        why = f"exit code {answer['rc']}" if answer.get("rc") else _first_line(answer.get("msg"))
+        again = f"tried again in {duration(float(delay))}" if delay else "tried again"
+        self._say(f"… {result.host.get_name()}  not a failure yet ({why or 'not ready'}): {again}, {left} tries left")
+
+    # --- what came out -----------------------------------------------------------------------------------------
+
+    def v2_playbook_on_include(self, included_file: Any) -> None:
+        """A role that includes its absent.yml takes back what it did."""
+        path, role = Path(str(included_file._filename)), _top_role(included_file._task)
+        if role is not None and path.name == "absent.yml" and path.parent.parent.name == role.get_name():
+            for host in included_file._hosts:
+                self._part(host.get_name(), role).absent = True
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """A task went well."""
+        part = self._ended(result)
+        if part is not None and "validate_argument_spec" not in str(result.task.action):
+            part.ok += 1
+            part.changed += bool(result.result.get("changed"))
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """A task was skipped."""
+        self._ended(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """A task failed; whether the host did, is known at the end."""
+        self._ended(result)
+        if not ignore_errors:
+            self._failed(result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """A host was not reached."""
+        self._ended(result)
+        self._failed(result)
+
+    def _ended(self, result: Any) -> Part | None:
+        host, task = result.host.get_name(), result.task
+        if self._heart is not None:
+            self._heart.finish(task._uuid, host)
+        seconds = time.monotonic() - self._starts.pop((host, task._uuid), time.monotonic())
+        role = _top_role(task)
+        if role is None:
+            self._hosts.setdefault(host, Host())
+            return None
+        part = self._part(host, role)
+        part.seconds += seconds
+        return part
+
+    def _part(self, host: str, role: Any) -> Part:
+        self._paths[role.get_name()] = role.get_role_path()
+        parts = self._hosts.setdefault(host, Host()).parts
+        part = parts.setdefault(role.get_name(), Part())
+        if not part.listed and not role.from_include:
+            part.listed = True
+            parts[role.get_name()] = parts.pop(role.get_name())  # the order of the summary is the playbook's
+        return part
+
+    def _failed(self, result: Any) -> None:
+        role = _top_role(result.task)
+        message = result.result.get("msg") or result.result.get("module_stderr") or "no message"
+        if isinstance(message, list):
+            message = " ".join(str(line) for line in message)
+        name = self._names.get(result.task._uuid) or title(result.task.get_name())
+        failure = (role.get_name() if role else "", name, " ".join(str(message).split()))
+        self._hosts.setdefault(result.host.get_name(), Host()).failure = failure
+
+    # --- at the end --------------------------------------------------------------------------------------------
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Stop the thread and give the summary."""
+        if self._heart is not None:
+            self._heart.stop()
+        if self._next is None:
+            return
+        for name, host in self._hosts.items():
+            counts = stats.summarize(name)
+            if not counts["failures"] and not counts["unreachable"]:
+                host.failure = None  # it was rescued or ignored
+        seconds = time.monotonic() - self._began
+        lines = Summary(
+            self._hosts,
+            seconds,
+            bool(context.CLIARGS.get("check")),
+            self._next,
+            {role: _description(Path(path)) for role, path in self._paths.items()},
+            max(79, min(120, self._display.columns)) if sys.stdout.isatty() else 100,
+        ).lines()
+        if lines:
+            self._display.banner(f"SUMMARY ({duration(seconds)})")
+            for line, color in lines:
+                self._say(line, color)
+
+
+def _first_line(message: Any) -> str:
+    return str(message or "").strip().partition("\n")[0]
+
+
+def _top_role(task: Any) -> Any:
+    """Return the role that the playbook names, also for a task of a role that it includes; None outside of roles."""
+    role, node = None, task
+    while node is not None:
+        role, node = getattr(node, "_role", None) or role, getattr(node, "_parent", None)
+    return role
+
+
+def _description(path: Path) -> str:
+    try:
+        text = (path / "meta" / "main.yml").read_text(encoding="utf-8")
+        return str(yaml.safe_load(text)["galaxy_info"]["description"])
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return ""

@@ -1,0 +1,382 @@
+"""The callback plugin progress: what it says while a task runs, and at the end of a run."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GB = 1_000_000_000
+
+
+def _load():
+    specification = importlib.util.spec_from_file_location("progress", ROOT / "plugins" / "callback" / "progress.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["progress"] = module  # dataclasses look themselves up there
+    specification.loader.exec_module(module)
+    return module
+
+
+progress = _load()
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (50, "50 s"), (59.6, "1 min"), (90, "1 min 30 s"), (3600, "1 h"), (7500, "2 h 5 min")],
+)
+def test_a_duration_is_short(seconds, text):
+    assert progress.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "total", "rate", "text"),
+    [
+        (1.2 * GB, 3.9 * GB, 24_000_000, "1.2 of 3.9 GB, 30 %, 24 MB/s, 1 min 52 s left"),
+        (0, 388_975_696, 0, "0 of 389 MB, 0 %"),
+        (4_200_000, 388_975_696, 350_000, "4.2 of 389 MB, 1 %, 350 kB/s, 18 min 19 s left"),
+        (388_975_696, 388_975_696, 9_600_000, "389 of 389 MB, 100 %, 9.6 MB/s"),
+        (1.2 * GB, 0, 24_000_000, "1.2 GB, 24 MB/s"),  # a server that does not tell the size
+        (12, 0, 0, "12 bytes"),
+    ],
+)
+def test_how_far_a_transfer_is(size, total, rate, text):
+    assert progress.how_far({"bytes": int(size), "total": int(total), "bytes_per_second": rate}) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("visual_studio : install | Install Visual Studio", "visual_studio : Install Visual Studio"),
+        ("install | Fetch", "Fetch"),
+        ("Reach Windows", "Reach Windows"),
+    ],
+)
+def test_a_task_is_called_without_the_name_of_its_file(name, text):
+    assert progress.title(name) == text
+
+
+def test_many_hosts_are_counted():
+    assert progress.names(["b", "a"]) == "a, b"
+    assert progress.names(f"pc{number:03}" for number in range(1, 51)) == "pc001, pc002, pc003 and 47 others"
+
+
+# --- while it runs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def heart(tmp_path, monkeypatch):
+    """A heartbeat whose thread does not run; time is given."""
+    monkeypatch.setattr(progress.threading.Thread, "start", lambda self: None)
+    monkeypatch.setattr(progress.threading.Thread, "join", lambda self, timeout: None)
+    return progress.Heartbeat(print, 15, tmp_path)
+
+
+def note(folder: Path, host: str, size: float, total: float = 4 * GB) -> None:
+    values = {"what": "cuda.exe", "bytes": int(size), "total": int(total), "bytes_per_second": 100_000_000}
+    (folder / f"progress-{host}.json").write_text(json.dumps(values))
+
+
+def spoken(heart, until: int) -> dict[int, list[str]]:
+    start = min((task.since for task in heart._tasks.values()), default=0.0)
+    return {second: lines for second in range(until + 1) if (lines := heart.lines(start + second))}
+
+
+def test_the_lines_come_at_growing_intervals(heart):
+    heart.begin("1", "visual_studio : Install", "lab-pc")
+    lines = spoken(heart, 1400)
+    assert list(lines) == [15, 30, 60, 120, 240, 480, 780, 1080, 1380]
+    assert lines[15] == ["… 15 s  lab-pc  visual_studio : Install"]
+    assert lines[240] == ["… 4 min  lab-pc  visual_studio : Install"]
+
+
+def test_a_task_that_ended_is_not_spoken_of(heart):
+    heart.begin("1", "a", "lab-pc")
+    heart.finish("1", "lab-pc")
+    heart.finish("never begun", "lab-pc")
+    assert spoken(heart, 100) == {}
+
+
+def test_bytes_are_shown_where_a_task_notes_them_and_at_least_once_a_minute(heart, tmp_path):
+    heart.begin("1", "windows_download : Wait", "lab-pc")
+    note(tmp_path, "lab-pc", 1 * GB)
+    lines = spoken(heart, 320)
+    assert lines[15] == ["… 15 s  lab-pc  cuda.exe  1.0 of 4.0 GB, 25 %, 100 MB/s, 30 s left"]
+    assert list(lines) == [15, 30, 60, 120, 180, 240, 300]
+
+
+def test_half_a_note_is_no_note(heart, tmp_path):
+    heart.begin("1", "windows_download : Wait", "lab-pc")
+    (tmp_path / "progress-lab-pc.json").write_text('{"what": "cu')
+    assert list(spoken(heart, 20).values()) == [["… 15 s  lab-pc  windows_download : Wait"]]
+
+
+def test_many_hosts_share_a_line(heart, tmp_path):
+    for number in range(1, 51):
+        heart.begin("1", "windows_download : Wait", f"pc{number:03}")
+        if number > 10:
+            note(tmp_path, f"pc{number:03}", number * GB / 20)
+    assert list(spoken(heart, 20).values()) == [
+        [
+            "… 15 s  pc011, pc012, pc013 and 37 others  cuda.exe  at 13 to 62 %",
+            "… 15 s  pc001, pc002, pc003 and 7 others  windows_download : Wait",
+        ]
+    ]
+
+
+def test_the_thread_speaks_survives_forks_and_stops(tmp_path):
+    said: list[str] = []
+    heart = progress.Heartbeat(said.append, 0.02, tmp_path)
+    heart.begin("1", "a", "lab-pc")
+    fork = multiprocessing.get_context("fork")
+    for _ in range(5):
+        child = fork.Process(target=os.getpid)
+        child.start()
+        child.join(20)
+        assert child.exitcode == 0
+    end = time.monotonic() + 10
+    while not said and time.monotonic() < end:
+        time.sleep(0.01)
+    heart.stop()
+    heart.stop()
+    assert said[0].endswith("  lab-pc  a")
+    assert [thread for thread in threading.enumerate() if thread.name == "progress"] == []
+    heart.begin("2", "too late", "lab-pc")
+    assert [thread for thread in threading.enumerate() if thread.name == "progress"] == []
+
+
+def test_a_display_that_breaks_ends_the_lines_and_nothing_else(tmp_path):
+    def broken(line):
+        raise BrokenPipeError
+
+    heart = progress.Heartbeat(broken, 0.01, tmp_path)
+    heart.begin("1", "a", "lab-pc")
+    heart._thread.join(10)
+    assert not heart._thread.is_alive()
+    heart.finish("1", "lab-pc")
+    heart.stop()
+
+
+def test_zero_seconds_switch_the_lines_off(tmp_path):
+    heart = progress.Heartbeat(print, 0, tmp_path)
+    heart.begin("1", "a", "lab-pc")
+    assert heart._thread is None
+    heart.stop()
+
+
+# --- at the end --------------------------------------------------------------------------------------------------
+
+WORDS = {"visual_studio": "Visual Studio with C++", "wsl_enable": "WSL 2", "docker_engine": "Docker Engine"}
+
+
+def host(failure=None, **parts):
+    """One host: each part is "done", "so" or "gone", with its seconds."""
+    made = {
+        role: progress.Part(listed=True, ok=5, changed=int(word != "so"), absent=word == "gone", seconds=seconds)
+        for role, (word, seconds) in parts.items()
+    }
+    return progress.Host(made, failure)
+
+
+def screen(hosts, check=False, following=("Do this.",), width=100):
+    return [line for line, _ in progress.Summary(hosts, 75, check, list(following), WORDS, width).lines()]
+
+
+def test_one_pc_gets_its_own_screen():
+    hosts = {
+        "pc": host(windows_proxy=("so", 2), visual_studio=("done", 492), wsl_enable=("done", 3)),
+        "pc-wsl": host(wsl_proxy=("so", 1), docker_engine=("done", 61)),
+    }
+    assert screen(hosts) == [
+        "pc",
+        "  done        visual_studio  Visual Studio with C++ (8 min 12 s)",
+        "              wsl_enable     WSL 2",
+        "  already so  windows_proxy",
+        "pc-wsl",
+        "  done        docker_engine  Docker Engine (1 min 1 s)",
+        "  already so  wsl_proxy",
+        "next",
+        "  - Do this.",
+    ]
+
+
+def test_a_second_run_says_that_all_was_so_already():
+    assert screen({"pc": host(windows_proxy=("so", 1), visual_studio=("so", 1))}) == [
+        "pc",
+        "  already so  windows_proxy, visual_studio",
+        "next",
+        "  - Do this.",
+    ]
+
+
+def test_what_was_taken_back_is_not_called_done():
+    assert screen({"pc": host(visual_studio=("gone", 3))})[1] == ("  taken back  visual_studio  Visual Studio with C++")
+
+
+def test_check_mode_says_what_would_be_done():
+    assert screen({"pc": host(visual_studio=("done", 1), wsl_enable=("gone", 1))}, check=True)[1:] == [
+        "  would do    visual_studio  Visual Studio with C++",
+        "  would take  wsl_enable     WSL 2",
+        "next",
+        "  - Nothing was changed. Run the same without --check to do it.",
+    ]
+
+
+def test_a_failure_is_named_cut_to_four_lines_and_followed_by_what_to_do():
+    failure = ("visual_studio", "visual_studio : Stop", "The installer failed with exit code 5007: " + "word " * 100)
+    lines = screen({"pc": host(failure, windows_proxy=("done", 1), visual_studio=("done", 5), wsl_enable=("so", 1))})
+    assert lines[:3] == [
+        "pc",
+        "  done        windows_proxy  ",
+        "  already so  wsl_enable",
+    ]
+    assert lines[3].startswith("  failed      visual_studio : Stop: The installer failed with exit code 5007: word")
+    assert lines[6].endswith("word …")
+    assert lines[7:] == [
+        "next",
+        '  - Mend what is said under "failed", then run the same again: it goes on from there.',
+    ]
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_role_that_was_only_asked_what_it_needs_is_not_listed():
+    asked = progress.Host({"visual_studio": progress.Part(listed=False, ok=5)})
+    assert screen({"pc": asked}) == ["pc", "  nothing to do", "next", "  - Do this."]
+
+
+def test_a_run_without_anything_has_no_screen():
+    assert screen({}) == []
+    assert screen({"pc": progress.Host()}) == []
+
+
+def test_a_fleet_is_one_table():
+    hosts = {f"pc{number:03}": host(windows_proxy=("so", 1), visual_studio=("done", number)) for number in range(1, 99)}
+    for number in (3, 17, 20, 30, 31):
+        hosts[f"pc{number:03}"].failure = ("visual_studio", "visual_studio : Stop", "It failed. " * 30)
+    hosts["pc040"].failure = ("", "Gathering Facts", "no route to host")
+    lines = screen(hosts)
+    assert lines[:4] == [
+        "98 hosts                 done  already so      failed",
+        "  windows_proxy             0          98           0",
+        "  visual_studio            93           0           5   longest: 1 min 38 s, pc098",
+        "failed",
+    ]
+    assert lines[4].startswith("  pc003, pc017, pc020 and 2 others: visual_studio : Stop: It failed. It failed.")
+    assert lines[5:] == [
+        "  pc040: Gathering Facts: no route to host",
+        "next",
+        '  - Mend what is said under "failed", then run the same again: it goes on from there.',
+    ]
+
+
+def test_every_screen_fits_24_lines():
+    roles = {f"role_{number}": ("done", 20) for number in range(12)}
+    following = [f"Do {number}." for number in range(4)]
+    failure = ("", "Gathering Facts", "word " * 200)
+    one = {"pc": host(**dict(list(roles.items())[:5])), "pc-wsl": host(failure, **dict(list(roles.items())[5:]))}
+    assert len(screen(one, following=following)) < 24
+    many = {f"pc{number}": host(("", f"task {number}", "m"), **roles) for number in range(200)}
+    assert len(screen(many, following=following)) < 24
+
+
+# --- a whole run -------------------------------------------------------------------------------------------------
+
+META = "galaxy_info: {description: The first role}"
+PLAYBOOK = """
+- hosts: {hosts}
+  gather_facts: false
+  vars: {{{next}}}
+  tasks:
+    - name: Ask another role
+      ansible.builtin.import_role: {{name: so, tasks_from: preflight}}
+- hosts: {hosts}
+  gather_facts: false
+  roles: [first, so, gone]
+"""
+FIRST = """
+- name: main | Take some time
+  ansible.builtin.command: sleep 2
+- name: main | Fail, and mend it
+  block: [{ansible.builtin.fail: {msg: broken}}]
+  rescue: [{ansible.builtin.debug: {msg: mended}}]
+- name: main | Try again
+  ansible.builtin.command: "false"
+  register: tried
+  until: tried.rc == 0
+  failed_when: false
+  retries: 1
+  delay: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def play(tmp_path_factory):
+    """Return a function that runs a playbook of three small roles and returns its output."""
+    folder = tmp_path_factory.mktemp("run")
+    files = {
+        "roles/first/tasks/main.yml": FIRST,
+        "roles/first/meta/main.yml": META,
+        "roles/so/tasks/main.yml": "- {name: main | Look, ansible.builtin.debug: {msg: so}}",
+        "roles/so/tasks/preflight.yml": "- {name: preflight | Look, ansible.builtin.debug: {msg: so}}",
+        "roles/gone/tasks/main.yml": "- {name: main | Go, ansible.builtin.include_tasks: absent.yml}",
+        "roles/gone/tasks/absent.yml": "- {name: absent | Take, ansible.builtin.debug: {msg: so}, changed_when: true}",
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+    def run(following: str) -> str:
+        (folder / "play.yml").write_text(PLAYBOOK.format(hosts="here", next=following))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", "-i", "here,", "-c", "local", "play.yml"],
+            cwd=folder,
+            env=environment
+            | {
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "plugins" / "callback"),
+                "ANSIBLE_CALLBACKS_ENABLED": "progress",
+                "ANSIBLE_PROGRESS_FIRST": "0.5",
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "ANSIBLE_NOCOLOR": "1",
+            },
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return run
+
+
+def test_a_run_shows_lines_and_a_screen(play):
+    output = play("progress_next: [Do this.]")
+    assert "s  here  first : Take some time\n" in output
+    assert "… here  not a failure yet (exit code 1): tried again in 1 s, 1 tries left\n" in output
+    screen = output.split("SUMMARY (")[1].splitlines()[1:]
+    assert screen[0] == "here"
+    assert screen[1].startswith("  done        first          The first role")
+    assert screen[2:] == ["  taken back  gone           ", "  already so  so", "next", "  - Do this."]
+    assert output.index("PLAY RECAP") < output.index("SUMMARY")
+
+
+def test_a_playbook_that_does_not_ask_for_it_has_no_screen(play):
+    assert "SUMMARY" not in play("other: 1")
+
+
+def test_programs_that_set_the_path_of_callbacks_find_it_beside_the_playbooks():
+    # ansible-runner and AWX do, and ansible.cfg's own path no longer counts
+    beside = ROOT / "playbooks" / "callback_plugins" / "progress.py"
+    assert beside.samefile(ROOT / "plugins" / "callback" / "progress.py")
