@@ -89,7 +89,7 @@ def note(folder: Path, host: str, size: float, total: float = 4 * GB) -> None:
 
 
 def spoken(heart, until: int) -> dict[int, list[str]]:
-    start = min((task.since for task in heart._tasks.values()), default=0.0)
+    start = min((task.since for task in heart._tasks.values()), default=0.0) + 0.001  # sums of floats are not exact
     return {second: lines for second in range(until + 1) if (lines := heart.lines(start + second))}
 
 
