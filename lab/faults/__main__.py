@@ -29,7 +29,7 @@ def main() -> int:
     run.add_argument("--report", type=Path, default=ROOT / "reports" / "faults.md")
     for verb, words in {
         "network": ["what"],
-        "reference": ["half"],
+        "reference": ["half", "cases"],
         "chain": ["name", "cases"],
         "act": ["name", "half", "actions"],
     }.items():
@@ -46,7 +46,7 @@ def main() -> int:
         if options.verb == "network":
             {"up": internet.up, "down": internet.down}[options.what]()
         elif options.verb == "reference":
-            print(json.dumps(campaign.reference(options.half)))
+            print(json.dumps(campaign.reference(options.half, options.cases == "all")))
         elif options.verb == "chain":
             cases = [campaign.Case(**case) for case in json.loads(options.cases)]
             known = json.loads((FOLDER / "references.json").read_text(encoding="utf-8"))[cases[0].half]
