@@ -162,6 +162,7 @@ def disturbed(case: Case, machine: Machine) -> Outcome:
         machine.act(action)
     machine.act({"winsim": {"kind": "clear"}})
     internet.fault("none")
+    machine.settle()
     return outcome
 
 

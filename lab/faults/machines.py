@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +17,7 @@ import yaml
 from winsim.control import Client
 
 from lab import compare, engine, internet, windows
-from lab.settings import ROOT
+from lab.settings import ROOT, LabError
 
 FOLDER = ROOT / ".cache" / "faults"
 PLAYBOOKS = {"windows": "playbooks/windows.yml", "wsl": "playbooks/wsl.yml"}
@@ -133,6 +136,18 @@ class Machine:
         if self.half == "windows":
             return sorted(compare.traces(compare.windows_state(self.name)))
         return sorted(compare.distro_state(self.container))
+
+    def settle(self) -> None:
+        """Wait until Windows answers again, as a user does before the next run.
+
+        :raises LabError: it does not come back.
+        """
+        for _ in range(240):
+            port = json.loads((windows.state_of(self.name) / "winsim.json").read_text(encoding="utf-8"))["https_port"]
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+                return
+            time.sleep(0.25)
+        raise LabError(f"{self.name} does not come back after its restart.")
 
     def fetched(self, since: float) -> list[str]:
         """Return the addresses, without the scheme, that were asked for since then; sorted, each once."""
