@@ -14,7 +14,7 @@ ansible-runner transmit "$folder/sent" --playbook playbooks/site.yml \
   | ansible-runner worker --private-data-dir "$folder/worker" \
   | ansible-runner process "$folder/received"
 
-grep -q 'SUMMARY (' "$folder/received/artifacts/stdout" || { echo "the summary did not arrive with the events"; exit 1; }
+grep -qr --include='*.json' 'SUMMARY (' "$folder/received/artifacts" || { echo "the summary did not arrive with the events"; exit 1; }
 code=$(cat "$folder/received/artifacts/rc")
 echo "events received: $(find "$folder/received/artifacts" -path '*/job_events/*.json' | wc -l), exit code of the run: $code"
 exit "$code"

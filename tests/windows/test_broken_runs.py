@@ -63,6 +63,8 @@ def test_a_broken_download_goes_on_where_it_stopped(new_pc):
     assert run.code == 0, run.output[-4000:]
     parts = [(event["start"], event["bytes"]) for event in pc.events("request") if event["url"] == CUDA]
     assert len(parts) == 3
+    assert "bytes missing; it goes on where it stopped, in 1 s (try 2 of 6)" in run.output
+    assert "FAILED" not in run.output
     assert all(start == sum(size for _, size in parts[:index]) for index, (start, _) in enumerate(parts))
 
 
