@@ -96,7 +96,18 @@ def _keys(node: dict[str, Any], parent: str) -> set[str]:
 
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_PASSING = {"times", "running", "starts", "since", "InstallDate", "LastRunTime", "installed_at"}
+# Where WSL is in the network is decided at each start of its virtual machine.
+_PASSING = {
+    "NatGatewayIpAddress",
+    "NatNetwork",
+    "times",
+    "running",
+    "starts",
+    "since",
+    "InstallDate",
+    "LastRunTime",
+    "installed_at",
+}
 _ANSIBLES = {".ansible_async", "Temp", ".ansible"}
 
 

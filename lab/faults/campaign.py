@@ -184,21 +184,22 @@ def _word(code: int | None) -> str:
 def faults(case: Case, first: Outcome, line: str) -> list[str]:
     """Return what the disturbed run shows that should not be, empty when all is well."""
     found = []
+    said = first.error[:900] or f"no message; the end of its output: {first.output[-1500:]}"
     if first.code is None:
         found.append("the run hangs")
     if case.at and not first.struck:
         found.append("the task was not reached")
     if case.survives and first.code != 0:
-        found.append(f"the run should have ended well: {first.error[:600]}")
+        found.append(f"the run should have ended well: {said}")
     if not case.survives and first.code == 0 and case.kind == "":
         found.append("the run should have failed")
     if case.kind != "killed" and first.code not in (0, None):
         if not re.search(case.cause, line):
-            found.append(f"the first line of the error does not name the cause ({case.cause}): {first.error[:600]}")
+            found.append(f"the first line of the error does not name the cause ({case.cause}): {said}")
         if not re.search(case.remedy, first.error):
-            found.append(f"the error does not name the remedy ({case.remedy}): {first.error[:600]}")
+            found.append(f"the error does not name the remedy ({case.remedy}): {said}")
         if missing := [name for name in case.names if name not in first.error]:
-            found.append(f"the error does not name {missing}: {first.error[:900]}")
+            found.append(f"the error does not name {missing}: {said}")
     return found
 
 

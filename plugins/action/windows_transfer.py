@@ -108,8 +108,10 @@ class ActionModule(ActionBase):
             said = str(answer.get("stderr") or answer.get("msg") or "").strip()
             result = {key: answer[key] for key in ("rc", "stdout", "stderr", "msg") if key in answer}
             result |= {"changed": True, "attempts": attempt}
-            if answer.get("rc") == 0 or NOTHING_LEFT.search(said):
+            if answer.get("rc") == 0:
                 return result
+            if NOTHING_LEFT.search(said):  # without curl's exit code, which Ansible would take for a failure
+                return {"changed": True, "attempts": attempt}
             if answer.get("rc") is None or attempt == tries or time.monotonic() > self._deadline:
                 break
             Display().display(

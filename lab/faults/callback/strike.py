@@ -70,9 +70,13 @@ class CallbackModule(CallbackBase):
         self._write("ok", result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False) -> None:
-        """Write down a task that failed."""
-        if not ignore_errors:
+        """Write down a task that failed; what a loop says of itself names no cause, its items do."""
+        if not ignore_errors and result.result.get("msg") != "One or more items failed":
             self._write("failed", result)
+
+    def v2_runner_item_on_failed(self, result) -> None:
+        """Write down an item of a loop that failed."""
+        self._write("failed", result)
 
     def v2_runner_on_unreachable(self, result) -> None:
         """Write down a host that could not be reached."""

@@ -270,9 +270,10 @@ class Network:
         elif fault and fault["kind"] == "signer":
             content = Content(
                 content.size,
-                dict(content.digests),
+                {"sha256": hashlib.sha256(b"signed by somebody else" + url.encode()).hexdigest()},
                 signer=fault.get("signer"),
                 program=content.program,
+                data=content.data,
             )
         if status != 200 or start and not resource.ranges:
             start = 0
