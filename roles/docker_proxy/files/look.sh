@@ -14,6 +14,9 @@ done
 [ ! -s $config ] || python3 -m json.tool $config 2>&1 >/dev/null | sed -n "\$s|^|json $config: |p"
 grep -qs '"proxies"' $config && echo "overruled $config"
 command -v dockerd | sed 's/^/dockerd /'
+state=$(systemctl show -p ActiveState -p NeedDaemonReload -p UnitFileState docker.service | sort | tr '\n' ' ')
+[ "$state" = "ActiveState=active NeedDaemonReload=no UnitFileState=enabled " ] || echo "stale docker.service"
+[ ! $config -nt /run/docker.pid ] || echo "stale $config"
 # What "docker info" shows, without the time that it takes to ask each plugin of the command line for its version.
 python3 2>/dev/null - <<'END'
 import http.client, json, socket
