@@ -15,9 +15,9 @@ type: aggregate
 short_description: Load what workers need once, instead of once for each task
 author: wsl-dl-playbook contributors
 description:
-  - Ansible runs each task on each host in a new worker process, which loads the plugins that it needs. What nearly every
-    task needs is loaded here before the workers are started, and they inherit it. pywinrm takes a third of the time
-    of a short task, the filters and tests a tenth.
+  - Ansible runs each task on each host in a new worker process, which loads the plugins that it needs. What nearly
+    every task needs is loaded here before the workers are started, and they inherit it. pywinrm takes a third of the
+    time of a short task, the filters and tests a tenth.
   - It displays nothing. Where pywinrm is missing it does nothing; the connection plugins say so when they are used.
 requirements:
   - enabled in C(ansible.cfg) by C(callbacks_enabled)
