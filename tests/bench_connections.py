@@ -33,8 +33,16 @@ WAYS = ["wsl_winrm", "docker", "local"]
 
 def inventory(folder: Path) -> Path:
     """Write the inventory of the three ways."""
+    state = windows.state_of(PC)
+    endpoint = json.loads((state / "winsim.json").read_text())
+    values = {  # as a workstation's inventory has them; inventory/lab looks them up in files, several times for a task
+        "wsl_distribution": "Ubuntu-24.04",
+        "windows_port": endpoint["https_port"],
+        "windows_certificate": endpoint["certificate"],
+        "windows_password": (state / "password").read_text(),
+    }
     hosts = {
-        f"{PC}-wsl": {"wsl_distribution": "Ubuntu-24.04"},
+        f"{PC}-wsl": values,
         "docker": {"ansible_connection": "community.docker.docker", "ansible_host": windows.containers_of(PC)[0]},
         "local": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable},
     }

@@ -21,6 +21,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from . import docker_exec
 from .model.files import Content
 from .model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
 from .runtime import SimulatorError
@@ -146,10 +147,13 @@ class ContainerBackend:
             "WSL_INTEROP": "/run/WSL/1_interop",
             **process.environment,
         }
-        command = ["docker", "exec", "-i", "-u", process.user, "-w", home if process.cwd == "~" else process.cwd]
+        container, cwd = self.names[process.distro.id], home if process.cwd == "~" else process.cwd
+        if socket := docker_exec.socket_path():
+            return docker_exec.run(socket, container, argv, process.user, cwd, environment, process)
+        command = ["docker", "exec", "-i", "-u", process.user, "-w", cwd]
         for name, value in environment.items():
             command += ["-e", f"{name}={value}"]
-        return stream([*command, self.names[process.distro.id], *argv], process)
+        return stream([*command, container, *argv], process)
 
     def uid(self, distro: Distro, user: str) -> int | None:
         """The uid of a user."""

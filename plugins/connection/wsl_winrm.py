@@ -257,6 +257,8 @@ class Connection(ConnectionBase):
                 raise AnsibleError(f"{self.get_option(option)!r} can not be the {option} of a wsl_winrm connection.")
         with self._failure_means_unreachable():
             self._protocol = Protocol(**self._protocol_arguments())
+            # pywinrm has read the environment for this session; requests would read it again for each message.
+            self._protocol.transport.build_session().trust_env = False
             self._open_shell()
             self._connected = True
             self._keep_alive()

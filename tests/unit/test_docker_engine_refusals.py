@@ -90,6 +90,19 @@ def test_a_missing_plugin_is_noticed():
     assert value("__docker_engine_complete", *INSTALLED[:-1]) is False
 
 
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        ([*INSTALLED, "member dev"], False),
+        (INSTALLED, True),
+        ([*INSTALLED, "member dev", "installed runc=1.2.5-0ubuntu1"], True),
+        ([*INSTALLED[:-1], "member dev"], True),
+    ],
+)
+def test_installing_is_left_out_only_when_nothing_is_missing(found, wanted):
+    assert value("__docker_engine_to_install", *found, docker_engine_users=["dev"]) is wanted
+
+
 def test_a_version_pins_engine_and_client_and_nothing_else():
     assert value("__docker_engine_wanted", docker_engine_version="28.5.2") == [
         "docker-ce=5:28.5.2-*",

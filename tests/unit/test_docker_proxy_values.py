@@ -67,6 +67,11 @@ def test_a_restart_is_due_when_docker_uses_anything_else(uses):
     assert value("__docker_proxy_due", *uses) is True
 
 
+@pytest.mark.parametrize(("found", "stale"), [("stale docker.service", True), ("dockerd /usr/bin/dockerd", False)])
+def test_a_daemon_older_than_its_files_is_looked_at(found, stale):
+    assert value("__docker_proxy_stale", found, *USES) is stale
+
+
 def test_a_password_that_docker_does_not_show_makes_no_restart_due():
     shown = ["uses http://xxxxx:xxxxx@h:1", "uses http://xxxxx:xxxxx@h:1", USES[2]]
     assert value("__docker_proxy_due", *shown, docker_proxy_daemon_url="http://me:secret@h:1") is False

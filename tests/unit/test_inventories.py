@@ -144,6 +144,7 @@ def test_a_pc_and_its_distribution_share_one_endpoint(inventory, name, pc, endpo
     opened = inventory(name)
     names = ("ansible_host", "ansible_port | string", "ansible_winrm_scheme", "ansible_winrm_ca_trust_path")
     assert opened.values(pc, *names) == endpoint
+    names = ("ansible_host", "ansible_winrm_port | string", *names[2:])
     assert opened.values(f"{pc}-wsl", *names) == endpoint
 
 

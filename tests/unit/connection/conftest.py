@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,6 +33,8 @@ class Protocol:
         self.fails: dict[str, Exception] = {}
         self.arguments: dict[str, Any] = {}
         self.shells = 0
+        self.session = SimpleNamespace(trust_env=True)
+        self.transport = SimpleNamespace(build_session=lambda: self.session)
 
     def __call__(self, **arguments: Any) -> Protocol:
         """The plugin makes its protocol object."""

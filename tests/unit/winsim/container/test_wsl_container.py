@@ -68,6 +68,7 @@ def files(tmp_path: Path, monkeypatch) -> Path:
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("LAB_FILES", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")  # no socket here, so the program is used
     monkeypatch.setenv("WINSIM_WSL_CONTAINER", "box")
     (tmp_path / "passwd").write_text(PASSWD)
     (tmp_path / "wsl.conf").write_text("[boot]\nsystemd = true\n[User]\ndefault = me\n")
