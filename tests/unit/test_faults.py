@@ -1,11 +1,15 @@
 """The fault campaign's own logic: what it demands of a run, and which cases follow each other on one machine."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from lab.faults import campaign
 from lab.faults.machines import Outcome
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def outcome(code=2, message="", struck=False):
@@ -90,3 +94,18 @@ def test_the_matrix_counts_what_is_not_as_it_should_be():
 def test_results_travel_as_json():
     one = campaign.Result("a", "wsl", "ok", "", "ok", [], [], 1)
     assert campaign.Result(**json.loads(json.dumps(campaign.asdict(one)))) == one
+
+
+def task_names():
+    """Return the names of all tasks of the roles, as expressions in which a template stands for anything."""
+    found = set()
+    for path in ROOT.glob("roles/*/tasks/*.yml"):
+        for name in re.findall(r"^ *- name: (.*)$", path.read_text(), re.MULTILINE):
+            words = (re.escape(part) for part in re.split(r"{{.*?}}", name.strip("\"'")))
+            found.add(f"{path.parent.parent.name} : {'.*'.join(words)}")
+    return found
+
+
+def test_each_case_strikes_at_a_task_that_there_is():
+    names = task_names()
+    assert [one.at for one in campaign.written() if one.at and not any(re.fullmatch(n, one.at) for n in names)] == []
