@@ -400,10 +400,9 @@ class CallbackModule(CallbackBase):
     def v2_runner_retry(self, result: Any) -> None:
         """Say under Ansible's "FAILED - RETRYING" that it is none yet, and why."""
         answer, delay = result.result, result.task_fields.get("delay")
-        left = int(answer.get("retries", 0)) - int(answer.get("attempts", 0))
         why = f"exit code {answer['rc']}" if answer.get("rc") else _first_line(answer.get("msg"))
         again = f"tried again in {duration(float(delay))}" if delay else "tried again"
-        self._say(f"… {result.host.get_name()}  not a failure yet ({why or 'not ready'}): {again}, {left} tries left")
+        self._say(f"… {result.host.get_name()}  not a failure yet ({why or 'not ready'}): {again}")
 
     # --- what came out -----------------------------------------------------------------------------------------
 

@@ -364,7 +364,7 @@ def play(tmp_path_factory):
 def test_a_run_shows_lines_and_a_screen(play):
     output = play("progress_next: [Do this.]")
     assert "s  here  first : Take some time\n" in output
-    assert "… here  not a failure yet (exit code 1): tried again in 1 s, 1 tries left\n" in output
+    assert "… here  not a failure yet (exit code 1): tried again in 1 s\n" in output
     screen = output.split("SUMMARY (")[1].splitlines()[1:]
     assert screen[0] == "here"
     assert screen[1].startswith("  done        first          The first role")
