@@ -52,6 +52,7 @@ class Machine:
     def __init__(self, description: dict[str, Any], state_dir: Path | None = None) -> None:
         self.description = description
         self.state_dir = Path(state_dir) if state_dir else None
+        self.place = self.state_dir.name if self.state_dir else ""  # tells this PC from others of its description
         self.lock = threading.RLock()
         self.faults: dict[str, Any] = {}
         self.reboot_listener: Callable[[bool], Any] | None = None

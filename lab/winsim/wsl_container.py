@@ -206,7 +206,7 @@ class ContainerBackend:
 
     def _free_name(self) -> str:
         given = os.environ.get("WINSIM_WSL_CONTAINER")
-        place = self.machine.state_dir.name if self.machine.state_dir else self.machine.host_name
+        place = self.machine.place or self.machine.host_name
         lab = f"{os.environ.get('LAB_ID') or 'wdl'}-"
         base = given or lab + re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-").removeprefix(lab)
         taken, number = set(self.names.values()), 1
