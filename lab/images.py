@@ -11,6 +11,7 @@ Base of the images (environment ``LAB_BASE``):
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -223,8 +224,20 @@ def _registry_bases() -> dict[str, str]:
 
 
 def names() -> dict[str, str]:
-    """Build what is missing and return the image names: ``internet`` and one for each Ubuntu suite."""
+    """Build what is missing and return the image names: ``internet`` and one for each Ubuntu suite.
+
+    One lab of this machine builds, the others wait: the distros must know the keys of the internet image of their tag.
+    """
     engine.ensure()
+    folder = os.open(tempfile.gettempdir(), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        return _names()
+    finally:
+        os.close(folder)
+
+
+def _names() -> dict[str, str]:
     bases = _archive_bases() if base_kind() == "archive" else _registry_bases()
     internet = f"{IMAGES}/internet:{_digest(bases['internet'], LAB / 'internet')}"
     build(internet, LAB / "internet", BASE=bases["internet"])
