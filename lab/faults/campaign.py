@@ -174,7 +174,10 @@ def met(case: Case, first: Outcome) -> bool:
 def _is_swapped(url: str, cases: list[Case]) -> bool:
     """Tell whether a case changes what this address gives, or cases.yml says why none has to."""
     harmless = yaml.safe_load(CASES.read_text(encoding="utf-8"))["no file"]
-    return any(fnmatch(url, pattern) for pattern in [*harmless, *(one for case in cases for one in case.fetched)])
+    return any(
+        fnmatch(url, pattern)
+        for pattern in [*harmless, *(one for case in [*cases, *written()] for one in case.fetched)]
+    )
 
 
 def _word(code: int | None) -> str:
