@@ -137,7 +137,8 @@ def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Resul
         differences = [f"- {line}" for line in sorted(wanted - found)] + [
             f"+ {line}" for line in sorted(found - wanted)
         ]
-        unswapped = [url for url in machine.fetched(since) if not _is_swapped(url, cases)]
+        known = swapped()
+        unswapped = [url for url in machine.fetched(since) if not any(fnmatch(url, one) for one in known)]
     finally:
         internet.fault("none")
         machine.stop()
@@ -148,7 +149,7 @@ def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Resul
         if differences:
             result.faults.append(f"{len(differences)} differences from an undisturbed machine: {differences[:6]}")
         if any(case.fetched for case in cases) and unswapped:
-            result.faults.append(f"fetched, but changed by no case of this chain: {unswapped}")
+            result.faults.append(f"fetched, but changed by no case: {unswapped}")
     return results
 
 
@@ -171,13 +172,10 @@ def met(case: Case, first: Outcome) -> bool:
     return first.struck if case.at else first.code != 0 or case.survives
 
 
-def _is_swapped(url: str, cases: list[Case]) -> bool:
-    """Tell whether a case changes what this address gives, or cases.yml says why none has to."""
+def swapped() -> list[str]:
+    """Return the patterns of all addresses whose files some case changes, or of which cases.yml says why none has to."""
     harmless = yaml.safe_load(CASES.read_text(encoding="utf-8"))["no file"]
-    return any(
-        fnmatch(url, pattern)
-        for pattern in [*harmless, *(one for case in [*cases, *written()] for one in case.fetched)]
-    )
+    return [*harmless, *(pattern for case in written() for pattern in case.fetched)]
 
 
 def _word(code: int | None) -> str:
@@ -224,11 +222,11 @@ def reference(half: str, thorough: bool) -> dict[str, Any]:
 
 
 def in_lab(number: int, *words: str) -> str:
-    """Run ``python -m lab.faults …`` in a lab of its own and return its output."""
+    """Run ``python -m lab.faults …`` in a lab of its own, named after this one, and return its output."""
     done = subprocess.run(
         [sys.executable, "-m", "lab.faults", *words],
         cwd=ROOT,
-        env={**os.environ, "LAB_ID": f"faults{number}"},
+        env={**os.environ, "LAB_ID": f"{os.environ.get('LAB_ID') or 'wdl'}-faults{number}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
