@@ -21,7 +21,7 @@ import yaml
 
 from lab import internet
 from lab.faults.machines import FOLDER, Machine, Outcome
-from lab.settings import ROOT, LabError
+from lab.settings import ROOT, LabError, lab_id
 
 CASES = Path(__file__).with_name("cases.yml")
 HALVES = ("windows", "wsl")
@@ -173,7 +173,7 @@ def met(case: Case, first: Outcome) -> bool:
 
 
 def swapped() -> list[str]:
-    """Return the patterns of all addresses whose files some case changes, or of which cases.yml says why none has to."""
+    """Return the patterns of all addresses whose files a case changes, or of which cases.yml says why none has to."""
     harmless = yaml.safe_load(CASES.read_text(encoding="utf-8"))["no file"]
     return [*harmless, *(pattern for case in written() for pattern in case.fetched)]
 
@@ -226,7 +226,7 @@ def in_lab(number: int, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "lab.faults", *words],
         cwd=ROOT,
-        env={**os.environ, "LAB_ID": f"{os.environ.get('LAB_ID') or 'wdl'}-faults{number}"},
+        env={**os.environ, "LAB_ID": f"{lab_id()[:9]}f{number}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
