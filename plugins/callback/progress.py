@@ -104,6 +104,14 @@ def names(hosts: Iterable[str]) -> str:
     return f"{', '.join(known[:NAMED])} and {len(known) - NAMED} others"
 
 
+def said(answer: dict[str, Any]) -> str:
+    """Return in one line why a task failed; of a loop what its first bad item says."""
+    bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
+    answer = bad[0] if bad else answer
+    message = answer.get("msg") or answer.get("module_stderr") or "no message"
+    return " ".join(" ".join(map(str, message)).split() if isinstance(message, list) else str(message).split())
+
+
 def title(name: str) -> str:
     """Return the name of a task without the name of its file: ``role : file | Do it`` is ``role : Do it``."""
     return re.sub(r"^((?:.* : )?)\w+ \| ", r"\1", name.strip())
@@ -459,11 +467,8 @@ class CallbackModule(CallbackBase):
 
     def _failed(self, result: Any) -> None:
         role = _top_role(result.task)
-        message = result.result.get("msg") or result.result.get("module_stderr") or "no message"
-        if isinstance(message, list):
-            message = " ".join(str(line) for line in message)
         name = self._names.get(result.task._uuid) or title(result.task.get_name())
-        failure = (role.get_name() if role else "", name, " ".join(str(message).split()))
+        failure = (role.get_name() if role else "", name, said(result.result))
         self._hosts.setdefault(result.host.get_name(), Host()).failure = failure
 
     # --- at the end --------------------------------------------------------------------------------------------

@@ -67,6 +67,21 @@ def test_a_task_is_called_without_the_name_of_its_file(name, text):
     assert progress.title(name) == text
 
 
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ({"msg": "the disk\nis full"}, "the disk is full"),
+        ({"msg": ["one", "two"]}, "one two"),
+        ({"module_stderr": "no python"}, "no python"),
+        ({}, "no message"),
+        ({"msg": "All items completed", "results": [{"msg": "fine"}, {"unreachable": True, "msg": "gone"}]}, "gone"),
+        ({"msg": "One or more items failed", "results": [{"failed": True, "msg": "bad"}, {"failed": True}]}, "bad"),
+    ],
+)
+def test_why_a_task_failed_is_what_its_first_bad_item_says(answer, text):
+    assert progress.said(answer) == text
+
+
 def test_many_hosts_are_counted():
     assert progress.names(["b", "a"]) == "a, b"
     assert progress.names(f"pc{number:03}" for number in range(1, 51)) == "pc001, pc002, pc003 and 47 others"

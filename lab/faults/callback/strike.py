@@ -40,13 +40,15 @@ class CallbackModule(CallbackBase):
 
     def _write(self, event: str, result) -> None:
         answer = result.result
+        bad = [item for item in answer.get("results", []) if item.get("failed") or item.get("unreachable")]
+        said = (bad[0] if bad else answer).get("msg", "")  # what a loop says of itself names no cause, its items do
         self._append(
             {
                 "event": event,
                 "host": result.host.get_name(),
                 "task": result.task.get_name().strip(),
                 "changed": bool(answer.get("changed")),
-                "message": str(answer.get("msg", "")) if event != "ok" else "",
+                "message": str(said) if event != "ok" else "",
             }
         )
 
@@ -70,13 +72,9 @@ class CallbackModule(CallbackBase):
         self._write("ok", result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False) -> None:
-        """Write down a task that failed; what a loop says of itself names no cause, its items do."""
-        if not ignore_errors and result.result.get("msg") != "One or more items failed":
+        """Write down a task that failed."""
+        if not ignore_errors:
             self._write("failed", result)
-
-    def v2_runner_item_on_failed(self, result) -> None:
-        """Write down an item of a loop that failed."""
-        self._write("failed", result)
 
     def v2_runner_on_unreachable(self, result) -> None:
         """Write down a host that could not be reached."""
