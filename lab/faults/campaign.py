@@ -324,10 +324,10 @@ def matrix(results: list[Result], seconds: float) -> str:
         "|---|---|---|---|---|---|",
     ]
     for one in results:
-        error = one.error.replace("|", "\\|")
+        name, error = one.case.replace("|", "\\|"), one.error.replace("|", "\\|")
         error = error if len(error) < 160 else f"{error[:157]}…"
         different = len(one.differences) or "no"
-        lines.append(f"| {one.half} | {one.case} | {one.first} | {error} | {one.second} | {different} |")
+        lines.append(f"| {one.half} | {name} | {one.first} | {error} | {one.second} | {different} |")
     bad = sum(bool(one.faults) for one in results)
     total = f"{len(results)} cases in {seconds / 60:.0f} min, {len(results) - bad} as they should be, {bad} not."
     return "\n".join([*lines, "", total, ""])

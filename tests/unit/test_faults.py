@@ -84,10 +84,10 @@ def test_each_task_that_changes_something_is_cut_in_turns():
 
 def test_the_matrix_counts_what_is_not_as_it_should_be():
     good = campaign.Result("a", "wsl", "error 2", "the disk | is full", "ok", [], [], 10)
-    bad = campaign.Result("b", "wsl", "error 2", "oops", "ok", ["+ /etc/x"], ["no cause"], 10)
+    bad = campaign.Result("b : c | d", "wsl", "error 2", "oops", "ok", ["+ /etc/x"], ["no cause"], 10)
     lines = campaign.matrix([good, bad], 120.0).splitlines()
     assert lines[2] == "| wsl | a | error 2 | the disk \\| is full | ok | no |"
-    assert lines[3] == "| wsl | b | error 2 | oops | ok | 1 |"
+    assert lines[3] == "| wsl | b : c \\| d | error 2 | oops | ok | 1 |"
     assert lines[-1] == "2 cases in 2 min, 1 as they should be, 1 not."
 
 
