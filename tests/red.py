@@ -77,7 +77,8 @@ BREAKS = [
         "runtime not registered",
         "test_the_runtime_works_as_dev_containers_use_it",
         "nvidia_ctk",
-        machine="sed -i '/\"runtimes\"/,/^  }/d' /etc/docker/daemon.json; systemctl restart docker",
+        machine="""python3 -c 'import json; p = "/etc/docker/daemon.json"; d = json.load(open(p)); del d["runtimes"]
+json.dump(d, open(p, "w"))' && systemctl restart docker""",
     ),
     Break(
         "edited file overwritten",
@@ -175,18 +176,18 @@ def main() -> int:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(tree)], check=True)
         lab = {"cwd": tree, "env": {**os.environ, "LAB_ID": "red"}}
         subprocess.run([sys.executable, "-m", "lab", "up"], check=True, **lab)
-        for one in wanted:
-            output = run(tree, one)
-            noticed = one.seen_by in output
-            missed += not noticed
-            print(
-                f"{'red ' if noticed else 'MISS'}  {one.name:<34} {one.scenario or one.command[0]}: {one.seen_by}",
-                flush=True,
-            )
-            if not noticed:
-                print("\n".join(output.splitlines()[-30:]) or "nothing failed")
-        subprocess.run([sys.executable, "-m", "lab", "clean"], check=True, **lab)
-        shutil.rmtree(tree, ignore_errors=True)
+        try:
+            for one in wanted:
+                output = run(tree, one)
+                noticed = one.seen_by in output
+                missed += not noticed
+                where = one.scenario or one.command[0]
+                print(f"{'red ' if noticed else 'MISS'}  {one.name:<34} {where}: {one.seen_by}", flush=True)
+                if not noticed:
+                    print("\n".join(output.splitlines()[-30:]) or "nothing failed", flush=True)
+        finally:
+            subprocess.run([sys.executable, "-m", "lab", "clean"], check=True, **lab)
+            shutil.rmtree(tree, ignore_errors=True)
     print(f"{len(wanted) - missed} breaks were noticed, {missed} were missed")
     return 1 if missed else 0
 
