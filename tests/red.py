@@ -139,6 +139,7 @@ def broken(tree: Path, one: Break) -> str:
             command, cwd=tree, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         return done.stdout if done.returncode else ""
+    molecule(tree, "destroy", "-s", one.scenario)  # a run that was cut off may have left one
     try:
         converged = molecule(tree, "converge", "-s", one.scenario)
         if converged.returncode:
