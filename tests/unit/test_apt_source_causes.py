@@ -1,0 +1,45 @@
+"""What apt_source says when apt fails; the words are apt's own."""
+
+import pytest
+
+from tests.unit.role_values import role_value
+
+
+def cause(said):
+    return role_value("apt_source", "__apt_source_cause", apt_source_failed={"stderr": said}, apt_source_what="Docker")
+
+
+FETCH = "E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/main/b/bind9/libblock-1.502_amd64.deb"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (f"{FETCH}  Hash Sum mismatch", "is not the one that its signed index names"),
+        (f"{FETCH}  File has unexpected size (5 != 7). Mirror sync in progress?", "is not the one that its signed"),
+        ("E: You don't have enough free space in /var/cache/apt/archives/.", "The disk of the distribution is full"),
+        ("dpkg: error: failed to write: No space left on device", "The disk of the distribution is full"),
+        (
+            "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 411 (apt-get)",
+            "Another program uses apt",
+        ),
+        ("Failed to lock apt for exclusive operation: E:Could not open lock file", "Another program uses apt"),
+        ("dpkg: error: dpkg frontend lock was locked by another process with pid 411", "Another program uses apt"),
+        (f"{FETCH}  511  Network Authentication Required", "The proxy wants a log-in"),
+        (
+            f"{FETCH}  Invalid response from proxy: HTTP/1.1 407 Proxy Authentication Required",
+            "The proxy wants a log-in",
+        ),
+        (f"{FETCH}  502  Bad Gateway [IP: 127.0.0.1 17890]", "answers, but has no connection of its own"),
+        (f"{FETCH}  Invalid response from proxy: HTTP/1.1 503 Service Unavailable", "has no connection of its own"),
+        ("E: Release file for http://archive.ubuntu.com/ubuntu is not valid yet", "The clock of the distribution"),
+        (f"{FETCH}  Could not connect to 127.0.0.1:17890 - connect (111: Connection refused)", "The way to the vendor"),
+        (f"{FETCH}  Connection timed out", "The way to the vendor is broken"),
+        ("E: Unable to locate package docker-ce", "does not offer such a package"),
+        ("E: Version '1.19.0-1' for 'nvidia-container-toolkit' was not found", "does not offer such a package"),
+        ("E: Unable to correct problems, you have held broken packages.", "Packages of this machine contradict it"),
+        ("E: Sub-process /usr/bin/dpkg returned an error code (1)", "Try the same with apt-get in the distribution"),
+    ],
+)
+def test_the_cause_is_named(said, expected):
+    assert expected in cause(said)
