@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import shutil
 import sys
 import time
 
 from lab import distro, engine, images, internet, windows
-from lab.settings import LABEL, STATE, WINDOWS_HOST, LabError, container, internet_mode, lab_id, networks
+from lab.settings import LABEL, STATE, WINDOWS_HOST, LabError, campaign_lab, container, internet_mode, lab_id, networks
 
 
 def _ours() -> list[str]:
     names = engine.docker("ps", "-a", "--filter", f"label={LABEL}=container", "--format", "{{.Names}}").split()
     return [name for name in names if name.startswith(f"{lab_id()}-")]
+
+
+def _left_by_campaigns() -> list[str]:
+    """Return the names of labs that a campaign of this lab has left behind because it was killed."""
+    shown = engine.docker("ps", "-a", "--filter", f"label={LABEL}=container", "--format", "{{.Names}}")
+    shown += engine.docker("network", "ls", "--filter", f"label={LABEL}=network", "--format", "{{.Name}}")
+    return sorted(set(re.findall(rf"(?m)^({campaign_lab('[0-9]+')})-", shown)))
 
 
 def _up(options: argparse.Namespace) -> None:
@@ -63,10 +72,15 @@ def _proof(_options: argparse.Namespace) -> None:
 def _clean(_options: argparse.Namespace) -> None:
     for name in windows.names():
         windows.down(name)
+    if STATE.exists() and shutil.which("dockerd"):
+        engine.ensure()  # after a restart of this machine it may not run, and has everything on its disk
     if engine.answers():
-        for name in _ours():
-            distro.down(name)
-        internet.down()
+        this = lab_id()
+        for lab in [*_left_by_campaigns(), this]:
+            os.environ["LAB_ID"] = lab
+            for name in _ours():
+                distro.down(name)
+            internet.down()
         if not engine.docker("ps", "-aq", "--filter", f"label={LABEL}=container").strip():
             images.remove_all()
         engine.stop_if_ours()

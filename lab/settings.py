@@ -31,6 +31,11 @@ def lab_id() -> str:
     return name
 
 
+def campaign_lab(number: int | str) -> str:
+    """Return the name of one of the labs that a campaign of this lab works in, side by side."""
+    return f"{lab_id()[:9]}f{number}"
+
+
 def internet_mode() -> str:
     """Return ``lab`` (own origins) or ``real`` (the proxy passes through), from environment ``LAB_INTERNET``."""
     mode = os.environ.get("LAB_INTERNET") or "lab"

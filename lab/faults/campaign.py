@@ -21,7 +21,7 @@ import yaml
 
 from lab import internet
 from lab.faults.machines import FOLDER, Machine, Outcome
-from lab.settings import ROOT, LabError, lab_id
+from lab.settings import ROOT, LabError, campaign_lab
 
 CASES = Path(__file__).with_name("cases.yml")
 HALVES = ("windows", "wsl")
@@ -226,7 +226,7 @@ def in_lab(number: int, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "lab.faults", *words],
         cwd=ROOT,
-        env={**os.environ, "LAB_ID": f"{lab_id()[:9]}f{number}"},
+        env={**os.environ, "LAB_ID": campaign_lab(number)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -94,3 +94,13 @@ def test_the_command_line_refuses_an_unknown_verb(capsys):
     with pytest.raises(SystemExit):
         cli.parser().parse_args(["explode"])
     assert "invalid choice" in capsys.readouterr().err
+
+
+def test_labs_that_a_killed_campaign_left_are_found(monkeypatch):
+    listed = {
+        "ps": "mine-internet\nminef0-internet\nminef0-faults-3\nother-x\n",
+        "network": "minef0-net-a\nminef11-net-b\nminefx-net-a\nyminef2-net-a\n",
+    }
+    monkeypatch.setenv("LAB_ID", "mine")
+    monkeypatch.setattr(cli.engine, "docker", lambda *argv, **_options: listed[argv[0]])
+    assert cli._left_by_campaigns() == ["minef0", "minef11"]
