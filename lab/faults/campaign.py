@@ -32,7 +32,7 @@ STRIKES = {
 }
 CHAIN = 12
 """At most so many cases follow each other on one machine."""
-CONNECTION = r"(?i)connect|reach|closed|abort|refused|reset|timed out|remote end"
+CONNECTION = "The connection to Windows broke off|Nothing answers at the address of the PC"
 
 
 @dataclass
@@ -107,7 +107,9 @@ def made(references: dict[str, dict[str, Any]], everything: bool) -> list[Case]:
         for number, task in enumerate(reference["changed"]):
             for kind in kinds if everything else [kinds[number % len(kinds)]]:
                 cause = "" if kind == "killed" else CONNECTION
-                cases.append(Case(f"{STRIKES[kind]} “{task}”", half, at=task, kind=kind, cause=cause))
+                cases.append(
+                    Case(f"{STRIKES[kind]} “{task}”", half, at=task, kind=kind, cause=cause, remedy="run again")
+                )
     return cases
 
 

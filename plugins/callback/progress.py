@@ -20,6 +20,7 @@ import yaml
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import filter_loader
 
 DOCUMENTATION = r"""
 name: progress
@@ -29,6 +30,7 @@ author: wsl-dl-playbook contributors
 description:
   - It adds lines to those of the stdout callback, in plain text and through Ansible's display; so a terminal, a log
     of CI and ansible-runner show the same.
+  - A host that was not reached over WinRM gets a line with the cause and the remedy.
   - A task that takes long gets a line with the time so far, after O(first) seconds, then at twice that time, and so on;
     at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
   - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what
@@ -104,12 +106,20 @@ def names(hosts: Iterable[str]) -> str:
     return f"{', '.join(known[:NAMED])} and {len(known) - NAMED} others"
 
 
+def why_unreachable(answer: dict[str, Any]) -> str:
+    """Return cause and remedy of an unreachable host in the words of the filter C(why_unreachable), or nothing."""
+    found = filter_loader.get("why_unreachable") if answer.get("unreachable") else None
+    return found.j2_function(answer.get("msg")) if found else ""
+
+
 def said(answer: dict[str, Any]) -> str:
     """Return in one line why a task failed; of a loop what its first bad item says."""
     bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
     answer = bad[0] if bad else answer
     message = answer.get("msg") or answer.get("module_stderr") or "no message"
-    return " ".join(" ".join(map(str, message)).split() if isinstance(message, list) else str(message).split())
+    line = " ".join(" ".join(map(str, message)).split() if isinstance(message, list) else str(message).split())
+    why = why_unreachable(answer)
+    return f"{why} ({line})" if why else line
 
 
 def title(name: str) -> str:
@@ -439,9 +449,12 @@ class CallbackModule(CallbackBase):
             self._failed(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """A host was not reached."""
+        """A host was not reached: what pywinrm says of it is no help, so it is said in words below it."""
         self._ended(result)
         self._failed(result)
+        why = why_unreachable(result.result)
+        if why and not result.task_fields.get("ignore_unreachable"):
+            self._say(f"… {result.host.get_name()}  {why}", C.COLOR_UNREACHABLE)
 
     def _ended(self, result: Any) -> Part | None:
         host, task = result.host.get_name(), result.task

@@ -391,6 +391,29 @@ def test_a_playbook_that_does_not_ask_for_it_has_no_screen(play):
     assert "SUMMARY" not in play("other: 1")
 
 
+def test_a_pc_that_does_not_answer_is_explained_below_it_and_on_the_screen(tmp_path):
+    (tmp_path / "play.yml").write_text(
+        "- {hosts: pc, gather_facts: false, vars: {progress_next: []}, tasks: [{ansible.windows.win_ping: }]}"
+    )
+    (tmp_path / "hosts.yml").write_text(
+        "all: {hosts: {pc: {ansible_connection: winrm, ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: me,"
+        " ansible_password: x, ansible_winrm_transport: ntlm}}}"
+    )
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"],
+        cwd=ROOT,
+        env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert done.returncode == 4, done.stdout
+    assert "\n… pc  Nothing answers at the address of the PC: it is off or just starting, or" in done.stdout
+    screen = done.stdout.split("SUMMARY (")[1]
+    assert "  failed      ansible.windows.win_ping: Nothing answers at the address of the PC: it is off" in screen
+
+
 def test_programs_that_set_the_path_of_callbacks_find_it_beside_the_playbooks():
     # ansible-runner and AWX do, and ansible.cfg's own path no longer counts
     beside = ROOT / "playbooks" / "callback_plugins" / "progress.py"

@@ -10,6 +10,7 @@ import sys
 import threading
 
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import filter_loader
 
 DOCUMENTATION = r"""
 name: strike
@@ -41,13 +42,16 @@ class CallbackModule(CallbackBase):
     def _write(self, event: str, result) -> None:
         answer = result.result
         bad = [item for item in answer.get("results", []) if item.get("failed") or item.get("unreachable")]
-        said = (bad[0] if bad else answer).get("msg", "")  # what a loop says of itself names no cause, its items do
+        answer = bad[0] if bad else answer  # what a loop says of itself names no cause, its items do
+        said = answer.get("msg", "")
+        if answer.get("unreachable"):  # the user reads this below it, from the callback progress
+            said = f"{filter_loader.get('why_unreachable').j2_function(said)} ({said})"
         self._append(
             {
                 "event": event,
                 "host": result.host.get_name(),
                 "task": result.task.get_name().strip(),
-                "changed": bool(answer.get("changed")),
+                "changed": bool(result.result.get("changed")),
                 "message": str(said) if event != "ok" else "",
             }
         )

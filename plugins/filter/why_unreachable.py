@@ -1,0 +1,69 @@
+"""Say why a host was not reached over WinRM, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+DOCUMENTATION = """
+name: why_unreachable
+short_description: Say why a host was not reached over WinRM, and what to do
+description:
+  - pywinrm and its libraries tell what they met (C(SSLEOFError), C(Max retries exceeded)), not what it means. Returns
+    cause and remedy in words, and an empty string for a message that is not known or not from WinRM.
+options:
+  _input: {description: The message of the unreachable host., type: str, required: true}
+"""
+EXAMPLES = """
+- ansible.builtin.debug:
+    msg: "{{ answer.msg | why_unreachable }}"
+"""
+RETURN = """
+_value: {description: Cause and remedy, or an empty string., type: str}
+"""
+
+WINRM = re.compile(r"(?i)wsman|winrm|ntlm|ConnectionPool|Connection aborted|credentials were rejected")
+"""What the messages of pywinrm have in common; those of ssh and of Docker have none of it."""
+REASONS = [
+    (
+        "CERTIFICATE_VERIFY_FAILED|CertificateError",
+        "The PC shows another certificate than the one that your inventory trusts, or something answers in its place. "
+        "Copy the .pem file of Enable-WinRM.ps1 once more and set windows_certificate, then run again.",
+    ),
+    (
+        "credentials were rejected",
+        "Windows does not accept the account or its password. Correct windows_user and windows_password in your "
+        "inventory (an account with a PIN only needs a password: bootstrap/README.md), then run again.",
+    ),
+    (
+        "NameResolution|Name or service not known|getaddrinfo",
+        "The name of the PC is not known here. Correct windows_address in your inventory, then run again.",
+    ),
+    (
+        "EOF|RemoteDisconnected|Connection aborted|[Cc]onnection reset|Broken pipe|Read timed out",
+        "The connection to Windows broke off: it was restarted, went to sleep, or the network failed. Wait until it is "
+        "back, then run again; it goes on from there.",
+    ),
+    (
+        "refused|NewConnectionError|No route to host|[Tt]imed out|[Tt]imeout",
+        "Nothing answers at the address of the PC: it is off or just starting, or WinRM and its firewall do not let "
+        "this machine in. Start it, or see bootstrap/README.md, then run again; it goes on from there.",
+    ),
+]
+
+
+def why_unreachable(message: Any) -> str:
+    """Return cause and remedy for a message of an unreachable host, an empty string if it is not known."""
+    text = str(message or "")
+    if not WINRM.search(text):
+        return ""
+    return next((reason for pattern, reason in REASONS if re.search(pattern, text)), "")
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        """Return it by its name."""
+        return {"why_unreachable": why_unreachable}

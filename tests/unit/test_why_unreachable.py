@@ -1,0 +1,59 @@
+"""What people read when a host was not reached; the messages are pywinrm's, requests' and urllib3's own."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.plugins.loader import filter_loader, init_plugin_loader
+
+init_plugin_loader()
+why_unreachable = filter_loader.get("why_unreachable").j2_function
+
+POOL = "HTTPSConnectionPool(host='192.168.1.20', port=5986): Max retries exceeded with url: /wsman (Caused by "
+REFUSED = "NewConnectionError(\"HTTPSConnection(host='192.168.1.20', port=5986): Failed to establish a new connection: "
+
+
+@pytest.mark.parametrize(
+    ("message", "start"),
+    [
+        (
+            f"Task failed: {POOL}SSLError(SSLEOFError(8, '[SSL: UNEXPECTED_EOF_WHILE_READING]')))",
+            "The connection to Win",
+        ),
+        (
+            "WinRM on https://192.168.1.20:5986/wsman: ('Connection aborted.', RemoteDisconnected('Remote end closed "
+            "connection without response'))",
+            "The connection to Windows broke off",
+        ),
+        ("winrm connection error: HTTPSConnectionPool(host='pc', port=5986): Read timed out.", "The connection to Win"),
+        (f'ntlm: {POOL}{REFUSED}[Errno 111] Connection refused"))', "Nothing answers at the address of the PC"),
+        (f'ntlm: {POOL}{REFUSED}[Errno 113] No route to host"))', "Nothing answers at the address of the PC"),
+        (f"{POOL}ConnectTimeoutError('Connection to 192.168.1.20 timed out.'))", "Nothing answers at the address"),
+        (
+            f"{POOL}NameResolutionError(\"Failed to resolve 'pc1' ([Errno -2] Name or service not known)\"))",
+            "The name of",
+        ),
+        ("ntlm: the specified credentials were rejected by the server", "Windows does not accept the account"),
+        (
+            f"{POOL}SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self-signed')))",
+            "The PC shows another certificate",
+        ),
+    ],
+)
+def test_cause_and_remedy_are_in_words(message, start):
+    why = why_unreachable(message)
+    assert why.startswith(start)
+    assert "run again" in why
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to connect to the host via ssh: ssh: connect to host a port 22: Connection refused",
+        "wsl.exe did not run the command in Ubuntu-24.04 on 127.0.0.1 (Wsl/Service/WSL_E_DISTRO_NOT_FOUND)",
+        "WinRM on https://192.168.1.20:5986/wsman: something new",
+        "",
+        None,
+    ],
+)
+def test_what_is_not_known_is_not_guessed(message):
+    assert why_unreachable(message) == ""
