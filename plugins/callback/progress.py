@@ -107,8 +107,8 @@ def names(hosts: Iterable[str]) -> str:
 
 
 def why_unreachable(answer: dict[str, Any]) -> str:
-    """Return cause and remedy of an unreachable host in the words of the filter C(why_unreachable), or nothing."""
-    found = filter_loader.get("why_unreachable") if answer.get("unreachable") else None
+    """Return cause and remedy of a broken WinRM in the words of the filter C(why_unreachable), else nothing."""
+    found = filter_loader.get("why_unreachable")
     return found.j2_function(answer.get("msg")) if found else ""
 
 
@@ -447,14 +447,19 @@ class CallbackModule(CallbackBase):
         self._ended(result)
         if not ignore_errors:
             self._failed(result)
+            self._explain(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        """A host was not reached: what pywinrm says of it is no help, so it is said in words below it."""
+        """A host was not reached."""
         self._ended(result)
         self._failed(result)
-        why = why_unreachable(result.result)
-        if why and not result.task_fields.get("ignore_unreachable"):
-            self._say(f"… {result.host.get_name()}  {why}", C.COLOR_UNREACHABLE)
+        if not result.task_fields.get("ignore_unreachable"):
+            self._explain(result)
+
+    def _explain(self, result: Any) -> None:
+        """Say in words what pywinrm has said, below it."""
+        if why := why_unreachable(result.result):
+            self._say(f"… {result.host.get_name()}  {why}", C.COLOR_ERROR)
 
     def _ended(self, result: Any) -> Part | None:
         host, task = result.host.get_name(), result.task

@@ -10,10 +10,11 @@ DOCUMENTATION = """
 name: why_unreachable
 short_description: Say why a host was not reached over WinRM, and what to do
 description:
+  - A host whose connection breaks is unreachable for C(wsl_winrm), and often has only failed for C(winrm).
   - pywinrm and its libraries tell what they met (C(SSLEOFError), C(Max retries exceeded)), not what it means. Returns
     cause and remedy in words, and an empty string for a message that is not known or not from WinRM.
 options:
-  _input: {description: The message of the unreachable host., type: str, required: true}
+  _input: {description: What the task said., type: str, required: true}
 """
 EXAMPLES = """
 - ansible.builtin.debug:
@@ -23,8 +24,11 @@ RETURN = """
 _value: {description: Cause and remedy, or an empty string., type: str}
 """
 
-WINRM = re.compile(r"(?i)wsman|winrm|ntlm|ConnectionPool|Connection aborted|credentials were rejected")
-"""What the messages of pywinrm have in common; those of ssh and of Docker have none of it."""
+WINRM = re.compile(
+    r"/wsman|WinRM on http|winrm connection error|credentials were rejected|the connection attempt timed out"
+    r"|Task failed: \('Connection aborted\.'"
+)
+"""What the messages of a broken WinRM have in common; those of ssh, of Docker and of modules have none of it."""
 REASONS = [
     (
         "CERTIFICATE_VERIFY_FAILED|CertificateError",
@@ -54,7 +58,7 @@ REASONS = [
 
 
 def why_unreachable(message: Any) -> str:
-    """Return cause and remedy for a message of an unreachable host, an empty string if it is not known."""
+    """Return cause and remedy for what a task said, an empty string if it is not WinRM's or not known."""
     text = str(message or "")
     if not WINRM.search(text):
         return ""

@@ -24,13 +24,26 @@ REFUSED = "NewConnectionError(\"HTTPSConnection(host='192.168.1.20', port=5986):
             "connection without response'))",
             "The connection to Windows broke off",
         ),
-        ("winrm connection error: HTTPSConnectionPool(host='pc', port=5986): Read timed out.", "The connection to Win"),
+        (
+            "winrm connection error: HTTPSConnectionPool(host='pc', port=5986): Read timed out. (read timeout=90)",
+            "The connection to Win",
+        ),
         (f'ntlm: {POOL}{REFUSED}[Errno 111] Connection refused"))', "Nothing answers at the address of the PC"),
         (f'ntlm: {POOL}{REFUSED}[Errno 113] No route to host"))', "Nothing answers at the address of the PC"),
         (f"{POOL}ConnectTimeoutError('Connection to 192.168.1.20 timed out.'))", "Nothing answers at the address"),
         (
             f"{POOL}NameResolutionError(\"Failed to resolve 'pc1' ([Errno -2] Name or service not known)\"))",
             "The name of",
+        ),
+        ("the connection attempt timed out", "Nothing answers at the address of the PC"),
+        (
+            "Task failed: ('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))",
+            "The connection",
+        ),
+        (
+            "Visual Studio's bootstrapper could not be fetched. (Task failed: HTTPSConnectionPool(host='127.0.0.1', "
+            "port=5986): Max retries exceeded with url: /wsman (Caused by SSLError(SSLEOFError(8, 'EOF'))))",
+            "The connection to Windows broke off",
         ),
         ("ntlm: the specified credentials were rejected by the server", "Windows does not accept the account"),
         (
@@ -51,6 +64,7 @@ def test_cause_and_remedy_are_in_words(message, start):
         "Failed to connect to the host via ssh: ssh: connect to host a port 22: Connection refused",
         "wsl.exe did not run the command in Ubuntu-24.04 on 127.0.0.1 (Wsl/Service/WSL_E_DISTRO_NOT_FOUND)",
         "WinRM on https://192.168.1.20:5986/wsman: something new",
+        "HTTPSConnectionPool(host='download.docker.com', port=443): Max retries exceeded (Caused by SSLEOFError())",
         "",
         None,
     ],

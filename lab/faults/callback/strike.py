@@ -44,8 +44,8 @@ class CallbackModule(CallbackBase):
         bad = [item for item in answer.get("results", []) if item.get("failed") or item.get("unreachable")]
         answer = bad[0] if bad else answer  # what a loop says of itself names no cause, its items do
         said = answer.get("msg", "")
-        if answer.get("unreachable"):  # the user reads this below it, from the callback progress
-            said = f"{filter_loader.get('why_unreachable').j2_function(said)} ({said})"
+        if why := filter_loader.get("why_unreachable").j2_function(said):
+            said = f"{why} ({said})"  # as the callback progress does
         self._append(
             {
                 "event": event,
