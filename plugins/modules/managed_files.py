@@ -106,7 +106,8 @@ import tempfile  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
-BEGIN, END = "# BEGIN wsl-dl-playbook", "# END wsl-dl-playbook"
+BEGIN = "# BEGIN wsl-dl-playbook"
+END = "# END wsl-dl-playbook"
 
 
 def read(path):
