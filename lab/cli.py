@@ -75,8 +75,7 @@ def _clean(_options: argparse.Namespace) -> None:
     if STATE.exists() and shutil.which("dockerd"):
         engine.ensure()  # after a restart of this machine it may not run, and has everything on its disk
     if engine.answers():
-        this = lab_id()
-        for lab in [*_left_by_campaigns(), this]:
+        for lab in [*_left_by_campaigns(), lab_id()]:
             os.environ["LAB_ID"] = lab
             for name in _ours():
                 distro.down(name)

@@ -125,6 +125,7 @@ def molecule(tree: Path, *argv: str) -> subprocess.CompletedProcess:
     """Run Molecule in the clone."""
     command = ["molecule", "-c", ".config/molecule/config.yml", *argv]
     environment = {**os.environ, "LAB_ID": "red", "ANSIBLE_NOCOLOR": "1"}
+    environment["MOLECULE_EPHEMERAL_DIRECTORY"] = str(tree / ".cache" / "molecule" / argv[-1])  # as tests/molecule.sh
     return subprocess.run(
         command, cwd=tree, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -139,7 +140,6 @@ def broken(tree: Path, one: Break) -> str:
             command, cwd=tree, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         return done.stdout if done.returncode else ""
-    molecule(tree, "destroy", "-s", one.scenario)  # a run that was cut off may have left one
     try:
         converged = molecule(tree, "converge", "-s", one.scenario)
         if converged.returncode:

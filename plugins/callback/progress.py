@@ -106,20 +106,29 @@ def names(hosts: Iterable[str]) -> str:
     return f"{', '.join(known[:NAMED])} and {len(known) - NAMED} others"
 
 
-def why_unreachable(answer: dict[str, Any]) -> str:
-    """Return cause and remedy of a broken WinRM in the words of the filter C(why_unreachable), else nothing."""
-    found = filter_loader.get("why_unreachable")
-    return found.j2_function(answer.get("msg")) if found else ""
-
-
-def said(answer: dict[str, Any]) -> str:
-    """Return in one line why a task failed; of a loop what its first bad item says."""
+def message_of(answer: dict[str, Any]) -> str:
+    """Return what a failed task said; of a loop what its first bad item said."""
     bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
     answer = bad[0] if bad else answer
     message = answer.get("msg") or answer.get("module_stderr") or "no message"
-    line = " ".join(" ".join(map(str, message)).split() if isinstance(message, list) else str(message).split())
+    return "\n".join(map(str, message)) if isinstance(message, list) else str(message)
+
+
+def why_unreachable(answer: dict[str, Any]) -> str:
+    """Return cause and remedy of a broken WinRM in the words of the filter C(why_unreachable), else nothing."""
+    found = filter_loader.get("why_unreachable")
+    return found.j2_function(message_of(answer)) if found else ""
+
+
+def explained(answer: dict[str, Any]) -> str:
+    """Return why a task failed: what it said, after the cause and the remedy where WinRM broke."""
     why = why_unreachable(answer)
-    return f"{why} ({line})" if why else line
+    return f"{why} ({message_of(answer)})" if why else message_of(answer)
+
+
+def said(answer: dict[str, Any]) -> str:
+    """Return in one line why a task failed."""
+    return " ".join(explained(answer).split())
 
 
 def title(name: str) -> str:
@@ -374,6 +383,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "progress"
     CALLBACK_NEEDS_ENABLED = True
+    explained = staticmethod(explained)
 
     def __init__(self, display: Any = None, options: Any = None) -> None:
         super().__init__(display=display, options=options)

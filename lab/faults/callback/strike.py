@@ -10,7 +10,7 @@ import sys
 import threading
 
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import filter_loader
+from ansible.plugins.loader import callback_loader
 
 DOCUMENTATION = r"""
 name: strike
@@ -37,22 +37,18 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._record = os.environ["LAB_RECORD"]
+        self._explained = callback_loader.get("progress", class_only=True).explained  # what the user reads
         self._strike = json.loads(os.environ.get("LAB_STRIKE") or "{}")
 
     def _write(self, event: str, result) -> None:
         answer = result.result
-        bad = [item for item in answer.get("results", []) if item.get("failed") or item.get("unreachable")]
-        answer = bad[0] if bad else answer  # what a loop says of itself names no cause, its items do
-        said = answer.get("msg", "")
-        if why := filter_loader.get("why_unreachable").j2_function(said):
-            said = f"{why} ({said})"  # as the callback progress does
         self._append(
             {
                 "event": event,
                 "host": result.host.get_name(),
                 "task": result.task.get_name().strip(),
-                "changed": bool(result.result.get("changed")),
-                "message": str(said) if event != "ok" else "",
+                "changed": bool(answer.get("changed")),
+                "message": self._explained(answer) if event != "ok" else "",
             }
         )
 
