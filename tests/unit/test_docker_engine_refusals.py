@@ -121,11 +121,11 @@ def test_the_distributions_packages_are_in_the_way_and_dockers_own_are_not():
 def test_the_users_options_win_over_those_of_the_role():
     options = {"log-opts": {"max-size": "50m"}, "data-root": "/big"}
     assert value(
-        "__docker_engine_options", docker_engine_bip="172.17.0.1/16", docker_engine_daemon_options=options
+        "__docker_engine_options", docker_engine_bip="10.213.0.1/24", docker_engine_daemon_options=options
     ) == {
         "log-driver": "json-file",
         "log-opts": {"max-size": "50m", "max-file": "3"},
-        "bip": "172.17.0.1/16",
+        "bip": "10.213.0.1/24",
         "data-root": "/big",
     }
 

@@ -6,11 +6,11 @@ from tests.unit.role_values import role_value
 
 GIVEN = {
     "docker_proxy_daemon_url": "http://127.0.0.1:17890",
-    "docker_proxy_container_url": "http://172.17.0.1:17890",
-    "docker_proxy_no_proxy": ["localhost", "172.17.0.1"],
+    "docker_proxy_container_url": "http://10.213.0.1:17890",
+    "docker_proxy_no_proxy": ["localhost", "10.213.0.1"],
     "docker_proxy_users": ["dev"],
 }
-USES = ["uses http://127.0.0.1:17890", "uses http://127.0.0.1:17890", "uses localhost,172.17.0.1"]
+USES = ["uses http://127.0.0.1:17890", "uses http://127.0.0.1:17890", "uses localhost,10.213.0.1"]
 READY = ["home dev:/home/dev", "group dev:staff", "dockerd /usr/bin/dockerd"]
 DROP_IN = """#
 # Ansible managed
@@ -19,7 +19,7 @@ DROP_IN = """#
 [Service]
 Environment="HTTP_PROXY=http://127.0.0.1:17890"
 Environment="HTTPS_PROXY=http://127.0.0.1:17890"
-Environment="NO_PROXY=localhost,172.17.0.1"
+Environment="NO_PROXY=localhost,10.213.0.1"
 """
 
 
@@ -47,9 +47,9 @@ def test_a_percent_sign_is_doubled_as_systemd_wants_it():
 
 def test_dockers_exact_spelling_goes_into_config_json():
     assert value("__docker_proxy_client") == {
-        "httpProxy": "http://172.17.0.1:17890",
-        "httpsProxy": "http://172.17.0.1:17890",
-        "noProxy": "localhost,172.17.0.1",
+        "httpProxy": "http://10.213.0.1:17890",
+        "httpsProxy": "http://10.213.0.1:17890",
+        "noProxy": "localhost,10.213.0.1",
     }
 
 

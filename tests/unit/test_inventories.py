@@ -1,5 +1,6 @@
 """What the shipped inventories come to for each host, evaluated by Ansible without reaching any."""
 
+import ipaddress
 import json
 import re
 import shutil
@@ -226,6 +227,16 @@ def test_a_group_of_the_fleet_holds_both_halves_of_a_pc(inventory, group):
     names = set(inventory("fleet").names(group))
     windows = {name for name in names if not name.endswith("-wsl")}
     assert windows and names - windows == {f"{name}-wsl" for name in windows}
+
+
+def test_dockers_network_lies_outside_of_those_that_wsl_chooses_from(inventory):
+    address, network = inventory("workstation").values(
+        "my-pc-wsl", "wsl_proxy_docker_address", "docker_engine_bip | string"
+    )
+    assert (address, network) == ("10.213.0.1", "10.213.0.1/24")
+    docker0 = ipaddress.ip_interface(network).network
+    assert not docker0.overlaps(ipaddress.ip_network("172.16.0.0/12")), "one PC in sixteen has eth0 in any /16 of it"
+    assert not docker0.overlaps(ipaddress.ip_network("192.168.0.0/16")), "most routers of homes are there"
 
 
 def test_what_the_bootstrap_script_prints_are_settings_of_the_workstation():

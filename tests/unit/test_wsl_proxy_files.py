@@ -21,7 +21,7 @@ def test_the_relay_listens_for_the_distro_and_for_containers():
     socket = role_files("wsl_proxy")["/etc/systemd/system/wsl-proxy.socket"]["content"].splitlines()
     assert [line for line in socket if line.startswith("ListenStream")] == [
         "ListenStream=127.0.0.1:17890",
-        "ListenStream=172.17.0.1:17890",
+        "ListenStream=10.213.0.1:17890",
     ]
     assert "FreeBind=yes" in socket
 
@@ -49,10 +49,10 @@ def test_shells_get_both_cases_and_reach_gradio_directly(tmp_path):
     assert proxies == [
         "HTTPS_PROXY=http://127.0.0.1:17890",
         "HTTP_PROXY=http://127.0.0.1:17890",
-        "NO_PROXY=localhost,127.0.0.1,::1,0.0.0.0,172.17.0.1",
+        "NO_PROXY=localhost,127.0.0.1,::1,0.0.0.0,10.213.0.1",
         "http_proxy=http://127.0.0.1:17890",
         "https_proxy=http://127.0.0.1:17890",
-        "no_proxy=localhost,127.0.0.1,::1,0.0.0.0,172.17.0.1",
+        "no_proxy=localhost,127.0.0.1,::1,0.0.0.0,10.213.0.1",
     ]
 
 
@@ -111,7 +111,7 @@ def test_networks_and_domains_are_accepted_in_no_proxy(entry):
     assert refusals(wsl_proxy_no_proxy=[entry]) == []
 
 
-@pytest.mark.parametrize("address", ["docker0", "172.17.0.1/16", "172.17.0"])
+@pytest.mark.parametrize("address", ["docker0", "10.213.0.1/24", "10.213.0"])
 def test_a_docker_address_that_is_no_address_is_refused(address):
     assert len(refusals(wsl_proxy_docker_address=address)) == 1
 

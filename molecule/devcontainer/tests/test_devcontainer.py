@@ -126,8 +126,8 @@ def test_the_packages_are_in_it_and_pip_works_in_it(devcontainer):
 
 def test_a_program_in_it_has_the_proxy(devcontainer):
     shown = devcontainer("exec", "env").stdout.splitlines()
-    assert "http_proxy=http://172.17.0.1:17890" in shown
-    assert "https_proxy=http://172.17.0.1:17890" in shown
+    assert "http_proxy=http://10.213.0.1:17890" in shown
+    assert "https_proxy=http://10.213.0.1:17890" in shown
 
 
 def test_the_datasets_are_mounted(devcontainer):

@@ -28,12 +28,12 @@ def test_daemon_json_keeps_foreign_keys_and_rotates_logs(host):
         "max-concurrent-downloads": 2,
         "log-opts": {"labels": "team", "max-size": "10m", "max-file": "3"},
         "log-driver": "json-file",
-        "bip": "172.17.0.1/16",
+        "bip": "10.213.0.1/24",
     }
 
 
 def test_docker0_has_the_constant_address(host):
-    assert "172.17.0.1" in host.interface("docker0").addresses
+    assert "10.213.0.1" in host.interface("docker0").addresses
 
 
 def test_docker_and_containerd_start_with_the_machine(host):

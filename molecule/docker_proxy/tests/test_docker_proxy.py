@@ -13,7 +13,7 @@ def config_json(host):
 
 def test_the_daemon_names_the_relay(host):
     shown = host.check_output("docker info --format '{{.HTTPProxy}} {{.HTTPSProxy}} {{.NoProxy}}'")
-    assert shown == "http://127.0.0.1:17890 http://127.0.0.1:17890 localhost,127.0.0.1,::1,172.17.0.1"
+    assert shown == "http://127.0.0.1:17890 http://127.0.0.1:17890 localhost,127.0.0.1,::1,10.213.0.1"
 
 
 def test_an_image_is_pulled_through_the_proxy(user_run, requests_during):
@@ -43,8 +43,8 @@ def test_a_build_fetches_a_page_through_the_proxy(user_run):
 
 def test_a_container_does_not_use_the_proxy_for_docker0(user_run):
     shown = user_run("docker run --rm busybox env").stdout.splitlines()
-    assert "http_proxy=http://172.17.0.1:17890" in shown
-    assert "no_proxy=localhost,127.0.0.1,::1,172.17.0.1" in shown
+    assert "http_proxy=http://10.213.0.1:17890" in shown
+    assert "no_proxy=localhost,127.0.0.1,::1,10.213.0.1" in shown
 
 
 def test_the_login_survives_and_the_old_spelling_is_gone(host):
@@ -52,9 +52,9 @@ def test_the_login_survives_and_the_old_spelling_is_gone(host):
         "auths": {"registry.example.com": {"auth": "ZGV2OnNlY3JldA=="}},
         "proxies": {
             "default": {
-                "httpProxy": "http://172.17.0.1:17890",
-                "noProxy": "localhost,127.0.0.1,::1,172.17.0.1",
-                "httpsProxy": "http://172.17.0.1:17890",
+                "httpProxy": "http://10.213.0.1:17890",
+                "noProxy": "localhost,127.0.0.1,::1,10.213.0.1",
+                "httpsProxy": "http://10.213.0.1:17890",
             }
         },
     }

@@ -38,7 +38,7 @@ def test_daemon_json_keeps_what_others_and_other_roles_wrote(host):
     assert json.loads(host.file("/etc/docker/daemon.json").content_string) == {
         "log-driver": "json-file",
         "log-opts": {"max-size": "10m", "max-file": "3"},
-        "bip": "172.17.0.1/16",
+        "bip": "10.213.0.1/24",
         "runtimes": {
             "slow": {"path": "runc"},
             "nvidia": {"args": [], "path": "nvidia-container-runtime"},

@@ -12,10 +12,10 @@ FETCH = "curl --silent --max-time 20 --output /dev/null --write-out '%{http_code
 SIX = [
     "HTTPS_PROXY=http://127.0.0.1:17890",
     "HTTP_PROXY=http://127.0.0.1:17890",
-    "NO_PROXY=localhost,127.0.0.1,::1,172.17.0.1,0.0.0.0",
+    "NO_PROXY=localhost,127.0.0.1,::1,10.213.0.1,0.0.0.0",
     "http_proxy=http://127.0.0.1:17890",
     "https_proxy=http://127.0.0.1:17890",
-    "no_proxy=localhost,127.0.0.1,::1,172.17.0.1,0.0.0.0",
+    "no_proxy=localhost,127.0.0.1,::1,10.213.0.1,0.0.0.0",
 ]
 
 
@@ -61,8 +61,8 @@ def test_a_gradio_server_is_asked_directly(host, user_run, requests_during):
 
 
 def test_a_container_network_reaches_the_relay_at_dockers_address(host):
-    host.run("ip link add docker0 type bridge && ip address add 172.17.0.1/16 dev docker0 && ip link set docker0 up")
-    answer = host.run(f"{FETCH} --proxy http://172.17.0.1:17890 {PAGE}").stdout
+    host.run("ip link add docker0 type bridge && ip address add 10.213.0.1/24 dev docker0 && ip link set docker0 up")
+    answer = host.run(f"{FETCH} --proxy http://10.213.0.1:17890 {PAGE}").stdout
     host.run("ip link delete docker0")
     assert answer == "204"
 
