@@ -58,6 +58,10 @@ NAMED = 3
 """Hosts that a line names before it counts."""
 SORTS = 4
 """Different failures that the summary of many hosts lists before it counts."""
+HEAD, TAIL = 24, 12
+"""Lines of a failure's message that are always shown: its beginning, where the cause stands, and its end."""
+WIDTH = 80
+"""Columns where the output is no terminal."""
 
 
 # --- words -------------------------------------------------------------------------------------------------------
@@ -272,7 +276,7 @@ class Host:
 class Summary:
     """The screen at the end of a run.
 
-    :param width: columns, for messages that are cut.
+    :param width: columns. Messages are wrapped, not cut: the cause and the remedy may stand anywhere in them.
     """
 
     hosts: dict[str, Host]
@@ -280,7 +284,7 @@ class Summary:
     check: bool
     following: list[str]
     descriptions: dict[str, str]
-    width: int = 100
+    width: int = WIDTH
 
     def lines(self) -> list[tuple[str, str | None]]:
         """Return the lines, each with its colour; none if there is nothing to say."""
@@ -306,10 +310,10 @@ class Summary:
                     what = _cut(self.descriptions.get(role, ""), self.width - 29 - len(took))
                     lines.append((f"  {head:<12}{role:<15}{what}{took}", C.COLOR_CHANGED))
             so = host.roles("already so")
-            lines += [(line, C.COLOR_OK) for line in self._block("already so", ", ".join(so), 3)] if so else []
+            lines += [(line, C.COLOR_OK) for line in self._block("already so", ", ".join(so))] if so else []
             if host.failure:
                 role, task, message = host.failure
-                lines += [(line, C.COLOR_ERROR) for line in self._block("failed", f"{task}: {message}", 4)]
+                lines += [(line, C.COLOR_ERROR) for line in self._block("failed", f"{task}: {message}")]
             if len(lines) and lines[-1] == (name, None):
                 lines.append(("  nothing to do", None))
         return lines
@@ -335,18 +339,19 @@ class Summary:
         return lines + self._failures()
 
     def _failures(self) -> list[tuple[str, str | None]]:
-        groups: dict[str, list[str]] = {}
+        sorts: dict[tuple[str, str], list[str]] = {}
         for name, host in self.hosts.items():
             if host.failure:
-                groups.setdefault(host.failure[1], []).append(name)
-        if not groups:
+                _, task, message = host.failure
+                sorts.setdefault((task, message.replace(name, "")), []).append(name)  # it may name the host
+        if not sorts:
             return []
         lines = ["failed"]
-        for task, hosts in list(groups.items())[:SORTS]:
-            message = self.hosts[hosts[0]].failure[2]
-            lines.append(_cut(f"  {names(hosts)}: {task}: {message}", self.width))
-        if len(groups) > SORTS:
-            lines.append(f"  and {len(groups) - SORTS} other failures; the run above has them all")
+        for (task, _), hosts in list(sorts.items())[:SORTS]:
+            failure = self.hosts[hosts[0]].failure
+            lines += self._wrap(f"{names(hosts)}: {task}: {failure[2] if failure else ''}", "  ", "    ")
+        if len(sorts) > SORTS:
+            lines.append(f"  and {len(sorts) - SORTS} other failures; the run above has them all")
         return [(line, C.COLOR_ERROR) for line in lines]
 
     def _next(self) -> list[str]:
@@ -356,24 +361,31 @@ class Summary:
             return ["Nothing was changed. Run the same without --check to do it."]
         return self.following or ["Nothing."]
 
-    def _block(self, head: str, text: str, most: int) -> list[str]:
-        """Return a text in at most so many lines, beside its heading."""
-        indent = " " * 14
-        lines = textwrap.wrap(" ".join(text.split()), self.width, initial_indent=indent, subsequent_indent=indent)
-        if len(lines) > most:
-            lines = [*lines[: most - 1], _cut(lines[most - 1] + " …", self.width, always=True)]
+    def _block(self, head: str, text: str) -> list[str]:
+        """Return a text beside its heading."""
+        lines = self._wrap(text, " " * 14)
         return [f"  {head:<12}" + lines[0][14:], *lines[1:]]
 
     def _bullet(self, text: str) -> list[str]:
-        return textwrap.wrap(text, self.width, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+        return self._wrap(text, "  - ", "    ")
+
+    def _wrap(self, text: str, first: str, other: str | None = None) -> list[str]:
+        """Return a text in lines; of a very long one the beginning and the end, and how much is left out."""
+        other = first if other is None else other
+        lines = textwrap.wrap(
+            " ".join(text.split()), self.width, initial_indent=first, subsequent_indent=other,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+        if len(lines) > HEAD + TAIL + 1:
+            left_out = f"{other}… {len(lines) - HEAD - TAIL} lines, which the run above has …"
+            lines = [*lines[:HEAD], left_out, *lines[-TAIL:]]
+        return lines or [first.rstrip()]
 
 
-def _cut(line: str, width: int, always: bool = False) -> str:
+def _cut(line: str, width: int) -> str:
     """Return a line that is not longer than a width, with a mark where it was cut."""
-    line = " ".join(line.split()) if not line.startswith(" ") else line.rstrip()
-    if len(line) <= width and not always:
-        return line
-    return line[: width - 2].rstrip(" …") + " …"
+    line = " ".join(line.split())
+    return line if len(line) <= width else line[: width - 2].rstrip(" …") + " …"
 
 
 class CallbackModule(CallbackBase):
@@ -518,7 +530,7 @@ class CallbackModule(CallbackBase):
             bool(context.CLIARGS.get("check")),
             self._next,
             {role: _description(Path(path)) for role, path in self._paths.items()},
-            max(79, min(120, self._display.columns)) if sys.stdout.isatty() else 100,
+            max(WIDTH - 1, min(120, self._display.columns)) if sys.stdout.isatty() else WIDTH,
         ).lines()
         if lines:
             self._display.banner(f"SUMMARY ({duration(seconds)})")

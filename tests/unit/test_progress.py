@@ -6,6 +6,7 @@ import importlib.util
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -204,7 +205,7 @@ def host(failure=None, **parts):
     return progress.Host(made, failure)
 
 
-def screen(hosts, check=False, following=("Do this.",), width=100):
+def screen(hosts, check=False, following=("Do this.",), width=80):
     return [line for line, _ in progress.Summary(hosts, 75, check, list(following), WORDS, width).lines()]
 
 
@@ -248,21 +249,46 @@ def test_check_mode_says_what_would_be_done():
     ]
 
 
-def test_a_failure_is_named_cut_to_four_lines_and_followed_by_what_to_do():
-    failure = ("visual_studio", "visual_studio : Stop", "The installer failed with exit code 5007: " + "word " * 100)
-    lines = screen({"pc": host(failure, windows_proxy=("done", 1), visual_studio=("done", 5), wsl_enable=("so", 1))})
-    assert lines[:3] == [
-        "pc",
-        "  done        windows_proxy  ",
-        "  already so  wsl_enable",
+FAILED = ["next", '  - Mend what is said under "failed", then run the same again: it goes on from', "    there."]
+
+
+@pytest.mark.parametrize("width", [79, 80, 120])
+def test_a_failure_is_shown_whole_and_followed_by_what_to_do(width):
+    findings = [
+        f"/etc/apt/sources.list.d/{name}.list, line {number}: this source is given twice with different keys. Remove"
+        f' the line with "sudo sed -i {number}d /etc/apt/sources.list.d/{name}.list".'
+        for number, name in enumerate(("docker", "nvidia-container-toolkit", "cuda-wsl-ubuntu-x86_64", "microsoft"))
     ]
-    assert lines[3].startswith("  failed      visual_studio : Stop: The installer failed with exit code 5007: word")
-    assert lines[6].endswith("word …")
-    assert lines[7:] == [
-        "next",
-        '  - Mend what is said under "failed", then run the same again: it goes on from there.',
-    ]
-    assert max(map(len, lines)) <= 100
+    message = " ".join(findings) + " Nothing was changed."
+    failure = ("docker_engine", "docker_engine : Refuse what cannot work", message)
+    lines = screen({"pc": host(failure, windows_proxy=("done", 1), docker_engine=("done", 5))}, width=width)
+    assert lines[:2] == ["pc", "  done        windows_proxy  "]
+    assert lines[2].startswith("  failed      docker_engine : Refuse what cannot work:")
+    at = lines.index("next")
+    assert " ".join(" ".join(line.split()) for line in lines[2:at]) == (
+        f"failed docker_engine : Refuse what cannot work: {message}"
+    )
+    assert max(map(len, lines[2:at])) <= width
+
+
+def test_a_path_or_a_command_is_never_broken_in_two():
+    path = "/usr/lib/wsl/drivers/nv_dispi.inf_amd64_1ab01ab01ab01ab0/libnvidia-ptxjitcompiler.so.1"
+    failure = ("nvidia_ctk", "nvidia_ctk : Describe", f'{path} is gone. Run "systemctl restart nvidia-cdi-refresh".')
+    lines = [line.strip() for line in screen({"pc": host(failure, nvidia_ctk=("done", 1))}, width=79)]
+    assert path in " ".join(lines).split()
+    assert [line for line in lines if line.endswith("-")] == []
+
+
+def test_of_a_very_long_failure_the_beginning_and_the_end_are_shown():
+    message = "The disk of Windows is full. " + "Traceback of something. " * 500 + "Make room, then run again."
+    lines = screen({"pc": host(("cuda", "cuda : Install", message), cuda=("done", 1))})
+    assert len(lines) < 45
+    assert lines[1] == "  failed      cuda : Install: The disk of Windows is full. Traceback of"
+    cut = [line.strip() for line in lines if "…" in line]
+    assert len(cut) == 1
+    assert re.fullmatch(r"… 1\d\d lines, which the run above has …", cut[0])
+    assert lines[-4].endswith("Make room, then run again.")
+    assert lines[-3:] == FAILED
 
 
 def test_a_role_that_was_only_asked_what_it_needs_is_not_listed():
@@ -278,27 +304,42 @@ def test_a_run_without_anything_has_no_screen():
 def test_a_fleet_is_one_table():
     hosts = {f"pc{number:03}": host(windows_proxy=("so", 1), visual_studio=("done", number)) for number in range(1, 99)}
     for number in (3, 17, 20, 30, 31):
-        hosts[f"pc{number:03}"].failure = ("visual_studio", "visual_studio : Stop", "It failed. " * 30)
+        hosts[f"pc{number:03}"].failure = ("visual_studio", "visual_studio : Stop", "It failed. " * 12 + "Run again.")
     hosts["pc040"].failure = ("", "Gathering Facts", "no route to host")
-    lines = screen(hosts)
-    assert lines[:4] == [
+    assert screen(hosts) == [
         "98 hosts                 done  already so      failed",
         "  windows_proxy             0          98           0",
         "  visual_studio            93           0           5   longest: 1 min 38 s, pc098",
         "failed",
-    ]
-    assert lines[4].startswith("  pc003, pc017, pc020 and 2 others: visual_studio : Stop: It failed. It failed.")
-    assert lines[5:] == [
+        "  pc003, pc017, pc020 and 2 others: visual_studio : Stop: It failed. It failed.",
+        "    It failed. It failed. It failed. It failed. It failed. It failed. It failed.",
+        "    It failed. It failed. It failed. Run again.",
         "  pc040: Gathering Facts: no route to host",
         "next",
-        '  - Mend what is said under "failed", then run the same again: it goes on from there.',
+        '  - Mend what is said under "failed", then run the same again: it goes on from',
+        "    there.",
     ]
 
 
-def test_every_screen_fits_24_lines():
+def test_two_causes_at_the_same_task_of_a_fleet_are_two_failures():
+    hosts = {name: host() for name in ("a", "pc001", "pc002", "pc003", "pc004")}
+    for name, message in {
+        "pc001": "No GPU in pc001.",
+        "pc002": "The disk is full.",
+        "pc003": "No GPU in pc003.",  # the same, but for the name
+    }.items():
+        hosts[name].failure = ("nvidia_ctk", "nvidia_ctk : Refuse", message)
+    assert screen(hosts)[1:4] == [
+        "failed",
+        "  pc001, pc003: nvidia_ctk : Refuse: No GPU in pc001.",
+        "  pc002: nvidia_ctk : Refuse: The disk is full.",
+    ]
+
+
+def test_every_screen_fits_24_lines_unless_a_failure_needs_more():
     roles = {f"role_{number}": ("done", 20) for number in range(12)}
     following = [f"Do {number}." for number in range(4)]
-    failure = ("", "Gathering Facts", "word " * 200)
+    failure = ("", "Gathering Facts", "word " * 50)
     one = {"pc": host(**dict(list(roles.items())[:5])), "pc-wsl": host(failure, **dict(list(roles.items())[5:]))}
     assert len(screen(one, following=following)) < 24
     many = {f"pc{number}": host(("", f"task {number}", "m"), **roles) for number in range(200)}
@@ -411,7 +452,8 @@ def test_a_pc_that_does_not_answer_is_explained_below_it_and_on_the_screen(tmp_p
     assert done.returncode == 4, done.stdout
     assert "\n… pc  Nothing answers at the address of the PC: it is off or just starting, or" in done.stdout
     screen = done.stdout.split("SUMMARY (")[1]
-    assert "  failed      ansible.windows.win_ping: Nothing answers at the address of the PC: it is off" in screen
+    assert "  failed      ansible.windows.win_ping: Nothing answers at the address of the" in screen
+    assert "Look whether the PC is on" in " ".join(screen.split()) or "run again" in " ".join(screen.split())
 
 
 def test_programs_that_set_the_path_of_callbacks_find_it_beside_the_playbooks():
