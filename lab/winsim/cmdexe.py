@@ -19,6 +19,7 @@ from winsim.runtime import (
 )
 
 NOT_FOUND = 9009
+LONGEST_LINE = 8191  # characters of UTF-16
 
 
 @dataclass
@@ -128,8 +129,40 @@ def _redirect(part: _Part, operator: str, target: str) -> None:
         part.stdout, part.append = name, operator.endswith(">>")
 
 
+def run_after_c(process: Process, line: str, strip: bool = False) -> int:
+    """Run a line as ``cmd.exe /c LINE`` does and return its exit code; ``strip`` is the switch ``/s``.
+
+    Raises:
+        SimulatorError: syntax or a built-in command that is not modelled.
+    """
+    if len(line.encode("utf-16-le")) // 2 > LONGEST_LINE:
+        process.write_stderr(b"The command line is too long.\r\n")
+        return 1
+    line = line.lstrip()
+    if strip or not _quotes_a_program(process, line):
+        line = _without_outer_quotes(line)
+    code = run_line(process, line)
+    return 1 if code == NOT_FOUND else code
+
+
+def _quotes_a_program(process: Process, line: str) -> bool:
+    """Tell whether the quotes stay, by the rule that ``cmd /?`` gives for the line after ``/c``."""
+    parts = line.split('"')
+    if len(parts) != 3 or re.search(r"[&<>()@^|]", parts[1]) or not re.search(r"\s", parts[1]):
+        return False
+    return process.machine.find_program(parts[1], process.environment, process.cwd) is not None
+
+
+def _without_outer_quotes(line: str) -> str:
+    """Take away the first and the last quote of a line that begins with one."""
+    if not line.startswith('"'):
+        return line
+    before, _, after = line[1:].rpartition('"')
+    return before + after
+
+
 def run_line(process: Process, line: str) -> int:
-    """Run one line as ``cmd.exe /c LINE`` does and return its exit code.
+    """Run one line as cmd.exe does and return its exit code.
 
     Raises:
         SimulatorError: syntax or a built-in command that is not modelled.
@@ -212,6 +245,9 @@ def _run_simple(process: Process, text: str) -> int:
             "operable program or batch file.\r\n".encode()
         )
         return NOT_FOUND
+    except OSError as error:  # no program
+        process.write_stderr(f"{error.strerror or error}.\r\n".encode())
+        return error.errno or 1
 
 
 def _echo(process: Process, rest: str) -> int:
@@ -357,14 +393,13 @@ def cmd_exe(process: Process) -> int:
     """``cmd.exe /c LINE`` (also /s, /d, /q, /u is refused)."""
     match = re.match(r'\s*(?:"[^"]*"|\S+)\s*(.*)', process.command_line, re.DOTALL)
     rest = match[1] if match else ""
+    strip = False
     while (switch := re.match(r"/([a-zA-Z])(?::\w+)?\s*", rest)) is not None:
         letter = switch[1].lower()
         rest = rest[switch.end() :]
+        strip = strip or letter == "s"
         if letter == "c":
-            text = rest
-            if text.startswith('"') and text.rstrip().endswith('"') and (text.count('"') > 2 or " " in text):
-                text = text.strip()[1:-1]
-            return run_line(process, text)
+            return run_after_c(process, rest, strip)
         if letter not in "sdq":
             raise SimulatorError(f"cmd.exe: switch /{letter} is not modelled")
     lines = process.stdin.read(-1).decode("utf-8", "replace").splitlines()

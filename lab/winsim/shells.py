@@ -14,7 +14,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from winsim import cmdexe, soap
-from winsim.runtime import InputStream, Process, Session, SimulatorError, run_process, split_command_line
+from winsim.runtime import InputStream, Process, Session, SimulatorError, split_command_line
 
 CHUNK = 32 * 1024
 QUEUE = 4 * 2**20  # bytes of output that wait to be fetched; a program that writes more waits, as at a full pipe
@@ -26,10 +26,9 @@ CONTROL_C_EXIT = 3221225786  # STATUS_CONTROL_C_EXIT
 class Command:
     """One running command: input arrives, output is collected, an exit code ends it."""
 
-    def __init__(self, session: Session, line: str, skip_cmd_shell: bool, command_id: str) -> None:
+    def __init__(self, session: Session, line: str, command_id: str) -> None:
         self.id = command_id
         self.line = line
-        self.skip_cmd_shell = skip_cmd_shell
         self.session = session
         self.stdin = InputStream(closed=False)
         self.cancelled = threading.Event()
@@ -76,13 +75,7 @@ class Command:
             cancelled=self.cancelled,
             announce=self._announce,
         )
-        if not self.skip_cmd_shell:
-            return cmdexe.run_line(process, self.line)
-        try:
-            return run_process(process)
-        except OSError as error:  # not found, or no program
-            process.write_stderr(f"{error.strerror or error}.\r\n".encode())
-            return error.errno or 1
+        return cmdexe.run_after_c(process, self.line)
 
     def _write(self, stream: str, data: bytes) -> None:
         with self._changed:
@@ -255,8 +248,8 @@ class ShellService:
         parts = [element.findtext(f"{{{soap.SHELL}}}Command", "")]
         parts += [item.text or "" for item in element.findall(f"{{{soap.SHELL}}}Arguments")]
         line = " ".join(part for part in parts if part)
-        skip = request.options.get("WINRS_SKIP_CMD_SHELL", "FALSE").upper() == "TRUE"
-        command = Command(shell.session.copy(), line, skip, str(uuid.uuid4()).upper())
+        # WINRS_SKIP_CMD_SHELL is not looked at: Windows has ignored it since 2012 R2.
+        command = Command(shell.session.copy(), line, str(uuid.uuid4()).upper())
         with self._lock:
             shell.commands[command.id] = command
         if self._on_end is not None:

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import os
 import re
 import secrets
@@ -32,13 +33,14 @@ name: wsl_winrm
 short_description: Run tasks in a WSL distribution through the WinRM endpoint of its Windows host
 author: wsl-dl-playbook contributors
 description:
-  - Each command is C(wsl.exe -d DISTRIBUTION -u USER --cd / --exec /bin/bash -c ...), started as a WinRS command
-    without a Windows shell in between; modules arrive on its standard input. Windows needs nothing but WinRM, the
-    distribution nothing but bash, coreutils and Python.
+  - Each command is C("...\wsl.exe" -d DISTRIBUTION -u USER --cd / --exec /bin/bash); what bash is to do, and then the
+    module, arrive on its standard input. Windows needs nothing but WinRM, the distribution nothing but bash, coreutils
+    and Python.
   - The connection plugin C(community.general.wsl) does this over SSH only, so it needs an SSH server in Windows; this
     one uses the endpoint that the C(winrm) connection uses already.
-  - Of an Ansible command only base64 letters are on the Windows command line, so no quoting rule of Windows or of
-    C(wsl.exe) can change it. Files go both ways as base64 text and are verified by SHA-256.
+  - Windows starts every WinRM command by C(cmd.exe /C), whatever a client asks for, so that line is one that cmd.exe
+    leaves as it is - two quotes around the program, nothing that it gives a meaning to - and nothing of an Ansible
+    command is on it. Files go both ways as base64 text and are verified by SHA-256.
   - The host is unreachable when the connection breaks, when C(wsl.exe) itself fails (its code C(Wsl/Service/...) is in
     the message), and when a command fails without having told that it ran to its end.
 requirements: [pywinrm >= 0.5.0]
@@ -84,7 +86,9 @@ options:
     aliases: [password]
     vars: [{name: ansible_password}, {name: ansible_winrm_pass}, {name: ansible_winrm_password}]
   wsl_exe:
-    description: Path of C(wsl.exe). The one in C(System32) may fail in a WinRM session.
+    description:
+      - Path of C(wsl.exe). The one in C(System32) may fail in a WinRM session.
+      - A path with a character to which cmd.exe gives a meaning, such as an ampersand or a parenthesis, is refused.
     type: str
     default: C:\Program Files\WSL\wsl.exe
     vars: [{name: ansible_wsl_exe}]
@@ -153,15 +157,17 @@ options:
   operation_timeout_sec:
     description: Seconds after which Windows answers that a command still runs; commands may run longer.
     type: int
-    default: 20
+    default: 60
     vars: [{name: ansible_winrm_operation_timeout_sec}]
   read_timeout_sec:
-    description: Seconds without any answer after which the host is unreachable. Must exceed O(operation_timeout_sec).
+    description:
+      - Seconds without any answer after which the host is unreachable. Must exceed O(operation_timeout_sec).
+      - Windows may say only after a minute that a silent command still runs, whatever O(operation_timeout_sec) is.
     type: int
-    default: 30
+    default: 90
     vars: [{name: ansible_winrm_read_timeout_sec}]
   connection_timeout:
-    description: Sets O(operation_timeout_sec) to this value and O(read_timeout_sec) to 10 seconds more.
+    description: Sets O(operation_timeout_sec) to this value and O(read_timeout_sec) to 10 seconds more, at least to 90.
     type: int
     vars: [{name: ansible_winrm_connection_timeout}]
   proxy:
@@ -211,7 +217,11 @@ display = Display()
 
 CHUNK = 210_000  # bytes of a file per message: with base64 twice and a header still below MaxEnvelopeSizekb (500)
 SEND = 280_000  # bytes of input per message
-COMMAND_LINE = 30_000  # characters; Windows allows 32,767
+COMMAND_LINE = 8191  # characters that cmd.exe takes
+NAME = re.compile(r"[\w.+][\w.+-]*")  # of a distribution or a user
+PATH = re.compile(r"[\w .:\\/~+#$'{}\[\]-]+")  # what cmd.exe gives no meaning to, with and without quotes
+CMD_FAILED = (1, 9009)  # exit codes of cmd.exe that has not found the program
+READ_TIMEOUT = 90  # seconds, at least
 TOO_MANY_OPERATIONS = 0x803381A6  # of one shell; a new one starts at zero
 WSL_CODE = re.compile(r"\b(?:Wsl|WSL)/[\w/]+")
 REMEDIES = {
@@ -252,9 +262,7 @@ class Connection(ConnectionBase):
             return self
         if not self.get_option("winrm_user") and self.get_option("transport") not in ("kerberos", "certificate"):
             raise AnsibleError("Set ansible_winrm_user to the Windows account that owns the distribution.")
-        for option in ("distribution", "remote_user"):
-            if not re.fullmatch(r"[\w.+-]*", self.get_option(option) or ""):
-                raise AnsibleError(f"{self.get_option(option)!r} can not be the {option} of a wsl_winrm connection.")
+        self._refuse_what_cmd_would_change()
         with self._failure_means_unreachable():
             self._protocol = Protocol(**self._protocol_arguments())
             # pywinrm has read the environment for this session; requests would read it again for each message.
@@ -263,6 +271,24 @@ class Connection(ConnectionBase):
             self._connected = True
             self._keep_alive()
         return self
+
+    def _refuse_what_cmd_would_change(self) -> None:
+        for option, allowed in (("distribution", NAME), ("remote_user", NAME), ("wsl_exe", PATH)):
+            value = self.get_option(option) or ""
+            if value and not allowed.fullmatch(value):
+                others = dict.fromkeys(char for char in value if not allowed.fullmatch(f"x{char}"))
+                found = " ".join(map(repr, others or value[:1]))
+                raise AnsibleError(
+                    f"{value!r} can not be the {option} of a wsl_winrm connection: Windows starts each WinRM command "
+                    f"by cmd.exe, and that or wsl.exe would take {found} for something else. Use a name without it."
+                )
+        if len(self._command_line()) > COMMAND_LINE:
+            raise AnsibleError(f"Paths and names make a line longer than the {COMMAND_LINE} characters of cmd.exe.")
+
+    def _command_line(self) -> str:
+        """Return what Windows starts: the same with and without a cmd.exe that parses it."""
+        user = f" -u {self.get_option('remote_user')}" if self.get_option("remote_user") else ""
+        return f'"{self.get_option("wsl_exe")}" -d {self.get_option("distribution")}{user} --cd / --exec /bin/bash'
 
     def _endpoint(self) -> str:
         host, port = self.get_option("remote_addr"), self.get_option("port")
@@ -275,7 +301,7 @@ class Connection(ConnectionBase):
         arguments |= {"endpoint": self._endpoint()}
         arguments |= {"username": self.get_option("winrm_user"), "password": self.get_option("winrm_password")}
         if (seconds := self.get_option("connection_timeout")) is not None:
-            arguments |= {"operation_timeout_sec": seconds, "read_timeout_sec": seconds + 10}
+            arguments |= {"operation_timeout_sec": seconds, "read_timeout_sec": max(seconds + 10, READ_TIMEOUT)}
         return arguments
 
     def _open_shell(self) -> None:
@@ -292,7 +318,9 @@ class Connection(ConnectionBase):
             if stamp.tell() and time.time() - os.fstat(stamp.fileno()).st_mtime < seconds / 2:
                 return
             shell = self._protocol.open_shell(idle_timeout=f"PT{seconds}S", env_vars={"WSL_UTF8": "1"})
-            self._run_command(f"/bin/sleep {seconds}", shell)
+            command = self._run_command(shell)
+            with contextlib.suppress(WSManFaultError):  # it has failed, as the next command will: that one tells why
+                self._protocol.send_command_input(shell, command, f"exec sleep {seconds}\n".encode(), end=True)
             stamp.write(".")
 
     def reset(self) -> None:
@@ -331,35 +359,20 @@ class Connection(ConnectionBase):
 
     # --- one command -------------------------------------------------------------------------------------------
 
-    def _run_command(self, words: str, shell: str) -> str:
-        """Start wsl.exe with ``--exec`` and these words, and return the id of the command."""
-        target = f"-d {self.get_option('distribution')}"
-        if self.get_option("remote_user"):
-            target += f" -u {self.get_option('remote_user')}"
-        return self._protocol.run_command(
-            shell,
-            f'"{self.get_option("wsl_exe")}"',
-            [f"{target} --cd / --exec {words}"],
-            console_mode_stdin=False,
-            skip_cmd_shell=True,
-        )
+    def _run_command(self, shell: str) -> str:
+        """Start a bash in the distribution, which reads what to do from its standard input; return the command's id."""
+        return self._protocol.run_command(shell, self._command_line(), console_mode_stdin=False)
 
-    def _start(self, script: str, mark: str, has_input: bool) -> tuple[str, bytes]:
-        """Start a bash script; ``mark`` ends its stderr. Returns the command id and what stdin must begin with."""
-        code = base64.b64encode(to_bytes(script, errors="surrogate_or_strict")).decode()
-        line = f"trap 'echo -n {mark}>&2' EXIT;(source <(base64 -d<<<{code}))"
-        words, preamble = f'/bin/bash -c "{line}{"" if has_input else "</dev/null"}"', b""
-        if len(words) > COMMAND_LINE:  # bash takes single bytes from a pipe, so the rest of stdin is the script's
-            words, preamble = "/bin/bash", f"{line}{'' if has_input else '</dev/null'};exit\n".encode()
+    def _start(self) -> str:
+        """Start a bash in the shell of this connection and return the command's id."""
         try:
-            return self._run_command(words, self._shell_id), preamble
+            return self._run_command(self._shell_id)
         except WSManFaultError as error:
             if error.wmierror_code != TOO_MANY_OPERATIONS:
-                remedy = f"Windows did not start {self.get_option('wsl_exe')}: {error.reason} Is WSL installed there?"
-                raise AnsibleConnectionFailure(remedy) from error
+                raise
         self._protocol.close_shell(self._shell_id, close_session=False)
         self._open_shell()
-        return self._run_command(words, self._shell_id), preamble
+        return self._run_command(self._shell_id)
 
     def _execute(
         self,
@@ -376,17 +389,20 @@ class Connection(ConnectionBase):
         with self._failure_means_unreachable():
             self._clean_up()
             mark = f"wsl_winrm:{secrets.token_hex(4)}"
-            command, preamble = self._start(script, mark, stdin is not None or become)
+            task = _task(script, mark, stdin is not None or become)
+            command = self._start()
             output = _Output(self._protocol, self._shell_id, command, sink)
-            refused = self._send(command, preamble, last=stdin is None and not become) if preamble else None
+            refused = None
             if become:
+                refused = self._send(command, task, last=False)
+                task = b""
                 self._answer_prompt(command, output)
-            pieces = iter(stdin or ((b"",) if become else ()))
-            piece = next(pieces, None)
-            while piece is not None and not refused and not output.done:
-                following = next(pieces, None)
-                refused = self._send(command, piece, last=following is None)
-                piece = following
+            messages = _messages(task, stdin or ())
+            message = next(messages, None)
+            while message is not None and not refused and not output.done:
+                following = next(messages, None)
+                refused = self._send(command, message, last=following is None)
+                message = following
             output.read_all()
             if refused and output.rc == 0:
                 raise refused
@@ -426,7 +442,11 @@ class Connection(ConnectionBase):
             return before + after
         text = " ".join(part for part in (_decode(b"".join(output.stdout)), _decode(b"".join(output.stderr))) if part)
         code = found_code[0] if (found_code := WSL_CODE.search(text)) else f"exit code {output.rc}"
-        remedy = REMEDIES.get(code.rpartition("/")[2], "").format(
+        remedy = REMEDIES.get(code.rpartition("/")[2], "")
+        if not found_code and output.rc in CMD_FAILED and not any(output.stdout):
+            remedy = "If Windows did not find {wsl_exe}: install WSL's package, or set ansible_wsl_exe to its place."
+        remedy = remedy.format(
+            wsl_exe=self.get_option("wsl_exe"),
             distribution=self.get_option("distribution"),
             account=self.get_option("winrm_user"),
             user=self.get_option("remote_user"),
@@ -459,8 +479,7 @@ class Connection(ConnectionBase):
         super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
         display.vvv(f"EXEC {to_text(cmd)}", host=self.get_option("remote_addr"))
         become = bool(sudoable and self.become and self.become.expect_prompt())
-        pieces = (in_data[at : at + SEND] for at in range(0, len(in_data), SEND)) if in_data else None
-        return self._execute(cmd, pieces, become=become)
+        return self._execute(cmd, [in_data] if in_data else None, become=become)
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file into the distribution."""
@@ -517,6 +536,26 @@ class Connection(ConnectionBase):
             raise AnsibleError(f"Could not {what}: {to_native(stderr).strip()}")
         if digest.encode() not in answer.split():
             raise AnsibleError(f"Could not {what}: the SHA-256 sums differ.")
+
+
+def _task(script: str, mark: str, has_input: bool) -> bytes:
+    """Return the first lines for bash: a script, whose end ``mark`` on stderr shows.
+
+    bash takes them from a pipe byte by byte, so that what follows is the script's.
+    """
+    text = f"trap 'echo -n {mark}>&2' EXIT;(eval -- {shlex.quote(script)}){'' if has_input else '</dev/null'};exit\n"
+    return to_bytes(text, errors="surrogate_or_strict")
+
+
+def _messages(first: bytes, pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
+    """Cut input into messages, so that what comes first needs none of its own; at least one, if only of its end."""
+    rest = bytearray()
+    for piece in itertools.chain([first], pieces):
+        rest += piece
+        while len(rest) > SEND:
+            yield bytes(rest[:SEND])
+            del rest[:SEND]
+    yield bytes(rest)
 
 
 class _Output:

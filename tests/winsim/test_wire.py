@@ -178,12 +178,14 @@ def test_silent_tls_client_does_not_block_the_others(simulator: Simulator) -> No
         assert simulator.run("echo", "%COMPUTERNAME%", transport="ssl", scheme="https")[0] == b"LAB-PC\r\n"
 
 
-def test_skip_cmd_shell_leaves_the_line_alone(simulator: Simulator) -> None:
-    assert simulator.run("echo", "%USERNAME%")[0] == b"student\r\n"
-    script = "'%USERNAME% & x'"
-    stdout, stderr, code = simulator.run("powershell.exe", "-Command", f'"{script}"', skip=True)
-    assert (stdout, stderr, code) == (b"%USERNAME% & x\r\n", b"", 0)
-    assert simulator.run("echo", "x", skip=True) == (b"", b"The system cannot find the file specified.\r\n", 2)
+@pytest.mark.parametrize("skip", [False, True])
+def test_cmd_reads_each_line_whether_the_client_wants_it_or_not(simulator: Simulator, skip: bool) -> None:
+    assert simulator.run("echo", "%USERNAME% & echo x", skip=skip) == (b"student \r\nx\r\n", b"", 0)
+
+
+def test_a_line_is_as_long_as_cmd_takes(simulator: Simulator) -> None:
+    assert simulator.run("echo", "x" * 8186) == (b"x" * 8186 + b"\r\n", b"", 0)
+    assert simulator.run("echo", "x" * 8187) == (b"", b"The command line is too long.\r\n", 1)
 
 
 def test_large_output_is_split_and_complete(simulator: Simulator) -> None:
@@ -193,5 +195,5 @@ def test_large_output_is_split_and_complete(simulator: Simulator) -> None:
 
 def test_unknown_program_fails_as_in_cmd(simulator: Simulator) -> None:
     stdout, stderr, code = simulator.run("frobnicate", "/x")
-    assert (stdout, code) == (b"", 9009)
+    assert (stdout, code) == (b"", 1)
     assert stderr.startswith(b"'frobnicate' is not recognized as an internal or external command,\r\n")

@@ -110,6 +110,26 @@ def test_commands_arrive_byte_for_byte_without_pipelining(connect, text: str) ->
     assert connect().exec_command(f"printf %s {quoted}; cat", in_data=b"\0in") == (0, text.encode() + b"\0in", b"")
 
 
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "-c \"trap 'echo -n mark>&2' EXIT;(source <(base64 -d<<<ZWNobyBvdXQ=))</dev/null\"",
+        '-c "echo out"',
+        "-c 'echo out' \"\"",
+    ],
+)
+def test_a_command_on_the_command_line_does_not_arrive(pc, arguments: str, skip: bool) -> None:
+    line = '"C:\\Program Files\\WSL\\wsl.exe" -d Ubuntu-24.04 -u root --cd / --exec /bin/bash'
+    stdout, _, code = pc.run(line, arguments, skip=skip)
+    assert (stdout, code) == (b"", 1)
+
+
+def test_a_line_that_cmd_leaves_alone_arrives(pc) -> None:
+    line = '"C:\\Program Files\\WSL\\wsl.exe" -d Ubuntu-24.04 -u root --cd / --exec /bin/echo out'
+    assert pc.run(line) == (b"out\n", b"", 0)
+
+
 def test_streams_and_exit_code(connect) -> None:
     assert connect().exec_command("echo out; echo err >&2; exit 42") == (42, b"out\n", b"err\n")
     assert connect().exec_command("head -c 1000000 /dev/zero")[:2] == (0, bytes(1000000))
@@ -209,7 +229,11 @@ def test_wrong_become_password(connect) -> None:
         ),
         ({"ansible_user": "nobody"}, "Ubuntu-24.04 has no Linux user nobody"),
         ({"ansible_wsl_exe": "C:\\Windows\\System32\\wsl.exe"}, r"\(Wsl/ERROR_CANT_ACCESS_FILE\)"),
-        ({"ansible_wsl_exe": "C:\\none\\wsl.exe"}, "The system cannot find the file specified"),
+        (
+            {"ansible_wsl_exe": "C:\\none\\wsl.exe"},
+            r"\(exit code 1\)\. If Windows did not find C:\\none\\wsl.exe: install",
+        ),
+        ({"ansible_wsl_exe": "C:\\no such\\wsl.exe"}, r"'C:\\no' is not recognized"),
         ({"ansible_winrm_password": "wrong"}, "credentials were rejected by the server: Windows account student"),
         ({"ansible_port": 1}, "http://127.0.0.1:1/wsman"),
     ],

@@ -52,9 +52,9 @@ class Protocol:
         self.shells += 1
         return f"shell {self.shells}"
 
-    def run_command(self, shell: str, command: str, arguments: list[str], **options: Any) -> str:
+    def run_command(self, shell: str, command: str, **options: Any) -> str:
         """Command."""
-        self._note("run_command", (shell, command, arguments, options))
+        self._note("run_command", (shell, command, options))
         return "command"
 
     def send_command_input(self, shell: str, command: str, data: bytes, end: bool = False) -> None:
@@ -84,8 +84,12 @@ class Protocol:
     @property
     def command_line(self) -> str:
         """What Windows is asked to start, at last."""
-        _, command, arguments, _ = self.of("run_command")[-1]
-        return " ".join([command, *arguments])
+        return self.of("run_command")[-1][1]
+
+    @property
+    def sent(self) -> bytes:
+        """All that was sent, of all commands."""
+        return b"".join(data for data, _ in self.of("send"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
+import shlex
 import subprocess
 import tracemalloc
 from pathlib import Path
@@ -36,40 +36,46 @@ def fault(wmi: int | None = None, reason: str = "no") -> WSManFaultError:
 # --- the wire --------------------------------------------------------------------------------------------------
 
 
-def test_command_line_is_this_and_no_windows_shell_reads_it(connect, protocol) -> None:
+def run(sent: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Let a bash run what the connection has sent, as the one in a distribution would."""
+    return subprocess.run(["/bin/bash"], input=sent, capture_output=True, timeout=30)
+
+
+def test_command_line_is_this_whatever_is_to_run(connect, protocol) -> None:
     connect().exec_command('echo "hi"')
-    shell, command, arguments, options = protocol.of("run_command")[0]
-    assert shell == "shell 1"
-    assert command == '"C:\\Program Files\\WSL\\wsl.exe"'
-    assert arguments == [
-        "-d Ubuntu-24.04 -u dev --cd / --exec /bin/bash -c "
-        "\"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(source <(base64 -d<<<ZWNobyAiaGki))</dev/null\""
+    assert protocol.of("run_command") == [
+        (
+            "shell 1",
+            '"C:\\Program Files\\WSL\\wsl.exe" -d Ubuntu-24.04 -u dev --cd / --exec /bin/bash',
+            {"console_mode_stdin": False},
+        )
     ]
-    assert options == {"console_mode_stdin": False, "skip_cmd_shell": True}
+    assert protocol.of("send") == [
+        (b"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(eval -- 'echo \"hi\"')</dev/null;exit\n", True)
+    ]
 
 
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
-def test_only_base64_of_a_command_is_on_the_command_line(connect, protocol, text: str) -> None:
-    connect().exec_command(text)
-    code = re.fullmatch(r".*\(source <\(base64 -d<<<([A-Za-z0-9+/=]+)\)\)</dev/null\"", protocol.command_line)[1]
-    assert base64.b64decode(code).decode() == text
+def test_nothing_of_a_command_is_on_the_command_line(connect, protocol, text: str) -> None:
+    protocol.answers *= 2
+    connect().exec_command(f"printf %s {shlex.quote(text)}; cat", in_data=b"\0 the input\n")
+    assert protocol.command_line.endswith('wsl.exe" -d Ubuntu-24.04 -u dev --cd / --exec /bin/bash')
+    ran = run(protocol.sent)
+    assert (ran.stdout, ran.stderr, ran.returncode) == (text.encode() + b"\0 the input\n", MARK, 0)
 
 
-def test_long_command_goes_through_standard_input_and_its_own_input_follows(connect, protocol) -> None:
-    protocol.answers = [(b"", MARK, 0, True)]
-    command = f"printf %s {'x' * 32768} | wc -c; cat"
+def test_long_command_and_its_input_arrive_whole(connect, protocol) -> None:
+    command = f"printf %s {'x' * 300000} | wc -c; cat"
     connect().exec_command(command, in_data=b"the input")
-    assert protocol.command_line.endswith("-u dev --cd / --exec /bin/bash")
-    sent = protocol.of("send")
-    assert [end for _, end in sent] == [False, True]
-    ran = subprocess.run(["/bin/bash"], input=b"".join(data for data, _ in sent), capture_output=True)
-    assert (ran.stdout, ran.stderr, ran.returncode) == (b"32768\nthe input", MARK, 0)
+    assert [len(data) for data, _ in protocol.of("send")] == [280000, 20092]
+    assert [end for _, end in protocol.of("send")] == [False, True]
+    ran = run(protocol.sent.replace(b"x" * 300000, b"x" * 30000))  # as an argument of printf, Linux takes 131,072
+    assert (ran.stdout, ran.stderr, ran.returncode) == (b"30000\nthe input", MARK, 0)
 
 
-def test_shell_script_keeps_exit_code_and_marks_its_end(connect, protocol) -> None:
-    connect().exec_command("echo out; echo err >&2; exit 7")
-    script = re.search(r'-c "(.*)"$', protocol.command_line)[1]
-    ran = subprocess.run(["/bin/bash", "-c", script], input=b"never read", capture_output=True)
+def test_shell_script_keeps_exit_code_marks_its_end_and_reads_nothing(connect, protocol) -> None:
+    connect().exec_command("cat; echo out; echo err >&2; exit 7")
+    ran = run(protocol.sent + b"never read\n")
     assert (ran.stdout, ran.stderr, ran.returncode) == (b"out\n", b"err\n" + MARK, 7)
 
 
@@ -87,10 +93,10 @@ def test_input_is_sent_in_pieces_below_the_envelope_size_and_ends_once(connect, 
     data = bytes(range(256)) * 4096
     connect().exec_command("python3", in_data=data)
     sent = protocol.of("send")
-    assert b"".join(piece for piece, _ in sent) == data
-    assert [len(piece) for piece, _ in sent] == [280000, 280000, 280000, 208576]
+    task = b"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(eval -- python3);exit\n"
+    assert protocol.sent == task + data
+    assert [len(piece) for piece, _ in sent] == [280000, 280000, 280000, 208641]
     assert [end for _, end in sent] == [False, False, False, True]
-    assert "</dev/null" not in protocol.command_line
 
 
 def test_result_has_exit_code_and_separate_streams(connect, protocol) -> None:
@@ -138,7 +144,7 @@ def test_defaults_are_ntlm_a_valid_certificate_and_no_proxy(connect, protocol, m
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:7890")
     connect()._connect()
     wanted = {"transport": "ntlm", "server_cert_validation": "validate", "proxy": None, "username": "me"}
-    wanted |= {"password": "secret", "operation_timeout_sec": 20, "read_timeout_sec": 30, "cert_pem": None}
+    wanted |= {"password": "secret", "operation_timeout_sec": 60, "read_timeout_sec": 90, "cert_pem": None}
     wanted |= {"ca_trust_path": "legacy_requests", "message_encryption": "auto"}
     assert {name: protocol.arguments[name] for name in wanted} == wanted
 
@@ -154,9 +160,12 @@ def test_variables_of_the_winrm_connection_reach_pywinrm(connect, protocol) -> N
     assert {name: protocol.arguments[name] for name in values} == values
 
 
-def test_connection_timeout_sets_both_timeouts(connect, protocol) -> None:
-    connect(ansible_winrm_connection_timeout=5)._connect()
-    assert (protocol.arguments["operation_timeout_sec"], protocol.arguments["read_timeout_sec"]) == (5, 15)
+@pytest.mark.parametrize(("seconds", "timeouts"), [(5, (5, 90)), (79, (79, 90)), (100, (100, 110))])
+def test_connection_timeout_sets_both_timeouts_and_leaves_a_silent_command_its_minute(
+    connect, protocol, seconds: int, timeouts: tuple[int, int]
+) -> None:
+    connect(ansible_winrm_connection_timeout=seconds)._connect()
+    assert (protocol.arguments["operation_timeout_sec"], protocol.arguments["read_timeout_sec"]) == timeouts
 
 
 def test_linux_user_is_never_the_windows_account(connect) -> None:
@@ -164,10 +173,31 @@ def test_linux_user_is_never_the_windows_account(connect) -> None:
         connect(ansible_winrm_user=None)._connect()
 
 
-@pytest.mark.parametrize("name", ["ansible_wsl_distribution", "ansible_user"])
-def test_names_that_a_command_line_would_split_are_refused(connect, name: str) -> None:
-    with pytest.raises(AnsibleError, match="can not be the"):
-        connect(**{name: 'x" --exec y'})._connect()
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ansible_wsl_distribution", 'x" --exec y', "the distribution .* would take '\"' ' ' for something else"),
+        ("ansible_wsl_distribution", "%TEMP%", "the distribution .* would take '%' for"),
+        ("ansible_wsl_distribution", "-u", "the distribution .* would take '-' for"),
+        ("ansible_user", "a&b", "the remote_user .* would take '&' for"),
+        ("ansible_wsl_exe", "C:\\Program Files (x86)\\WSL\\wsl.exe", r"the wsl_exe .* would take '\(' '\)' for"),
+        ("ansible_wsl_exe", "%ProgramFiles%\\WSL\\wsl.exe", "would take '%' for"),
+        ("ansible_wsl_exe", 'C:\\x" & calc & "\\wsl.exe', r"would take '\"' '&' for"),
+        ("ansible_wsl_exe", "C:\\a^b!c@d|e<f>g\\wsl.exe", r"would take '\^' '!' '@' '\|' '<' '>' for"),
+        ("ansible_wsl_exe", "C:\\a;b,c=d\\wsl.exe", "would take ';' ',' '=' for"),
+        ("ansible_wsl_exe", "C:\\two\nlines\\wsl.exe", r"would take '\\n' for"),
+        ("ansible_wsl_exe", f"C:\\{'x' * 8200}\\wsl.exe", "longer than the 8191 characters of cmd.exe"),
+    ],
+)
+def test_what_cmd_or_wsl_would_take_for_something_else_is_refused(connect, name: str, value: str, words: str) -> None:
+    with pytest.raises(AnsibleError, match=words):
+        connect(**{name: value})._connect()
+
+
+@pytest.mark.parametrize("path", ["D:\\tools\\wsl.exe", "C:\\PROGRA~1\\WSL\\wsl.exe", "D:\\我的 程序\\a+b's\\wsl.exe"])
+def test_other_paths_of_wsl_are_possible(connect, protocol, path: str) -> None:
+    connect(ansible_wsl_exe=path).exec_command("id")
+    assert protocol.command_line == f'"{path}" -d Ubuntu-24.04 -u dev --cd / --exec /bin/bash'
 
 
 # --- failures --------------------------------------------------------------------------------------------------
@@ -206,9 +236,13 @@ def test_failure_without_the_mark_is_no_result(connect, protocol) -> None:
         connect().exec_command("id")
 
 
-def test_program_that_windows_can_not_start_is_named(connect, protocol) -> None:
-    protocol.fails["run_command"] = fault(reason="The system cannot find the file specified.")
-    with pytest.raises(AnsibleConnectionFailure, match=r"did not start D:\\wsl.exe: The system cannot find the file"):
+@pytest.mark.parametrize("code", [1, 9009])
+def test_program_that_windows_does_not_find_is_named(connect, protocol, code: int) -> None:
+    text = "'\"D:\\wsl.exe\"' 不是内部或外部命令，也不是可运行的程序\r\n或批处理文件。\r\n"
+    protocol.answers = [(b"", text.encode(), code, True)]
+    with pytest.raises(
+        AnsibleConnectionFailure, match=r"Windows did not find D:\\wsl\.exe: install WSL's package, or set"
+    ):
         connect(ansible_wsl_exe="D:\\wsl.exe").exec_command("id")
 
 
@@ -284,9 +318,10 @@ def test_password_is_sent_when_asked_for_and_the_module_when_accepted(connect, p
         (b"{}", MARK, 0, True),
     ]
     assert connection.exec_command("sudo", in_data=b"module") == (0, success + b"\n{}", b"")
-    assert protocol.of("send") == [(b"let me in\n", False), (b"module", True)]
+    task = b"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(eval -- sudo);exit\n"
+    assert protocol.of("send") == [(task, False), (b"let me in\n", False), (b"module", True)]
     order = [name for name, _ in protocol.calls if name in ("send", "receive")]
-    assert order == ["receive", "send", "receive", "send", "receive"]
+    assert order == ["send", "receive", "send", "receive", "send", "receive"]
 
 
 def test_password_is_kept_back_when_nobody_asks(connect, protocol, sudo) -> None:
@@ -294,7 +329,7 @@ def test_password_is_kept_back_when_nobody_asks(connect, protocol, sudo) -> None
     success = sudo(connection)
     protocol.answers = [(success + b"\n", b"", -1, False), (b"{}", MARK, 0, True)]
     connection.exec_command("sudo", in_data=b"module")
-    assert protocol.of("send") == [(b"module", True)]
+    assert protocol.of("send")[1:] == [(b"module", True)]
 
 
 def test_second_question_means_a_wrong_password(connect, protocol, sudo) -> None:
@@ -304,7 +339,7 @@ def test_second_question_means_a_wrong_password(connect, protocol, sudo) -> None
     protocol.answers = [(b"", prompt, -1, False), (b"", b"\nnochmal\n" + prompt, -1, False)]
     with pytest.raises(AnsibleError, match="Incorrect sudo password"):
         connection.exec_command("sudo", in_data=b"module")
-    assert protocol.of("send") == [(b"wrong\n", False)]
+    assert protocol.of("send")[1:] == [(b"wrong\n", False)]
 
 
 def test_end_before_the_question_is_the_result(connect, protocol, sudo) -> None:
@@ -312,7 +347,7 @@ def test_end_before_the_question_is_the_result(connect, protocol, sudo) -> None:
     sudo(connection)
     protocol.answers = [(b"", b"sudo: not found\n" + MARK, 127, True)]
     assert connection.exec_command("sudo", in_data=b"module") == (127, b"", b"sudo: not found\n")
-    assert protocol.of("send") == []
+    assert len(protocol.of("send")) == 1
 
 
 # --- files -----------------------------------------------------------------------------------------------------
@@ -329,12 +364,12 @@ def test_put_sends_base64_and_compares_sums(connect, protocol, tmp_path: Path, s
     protocol.answers = [(sums(data), MARK, 0, True)]
     connect().put_file(str(tmp_path / "file"), "/tmp/a b'c")
     sent = protocol.of("send")
-    assert base64.b64decode(b"".join(piece for piece, _ in sent)) == data
+    task, _, content = protocol.sent.partition(b"\n")
+    assert base64.b64decode(content) == data
     assert [end for _, end in sent] == [False] * (len(sent) - 1) + [True]
     assert max(len(base64.b64encode(piece)) for piece, _ in sent) <= 373336
-    code = re.search(r"<<<([A-Za-z0-9+/=]+)\)", protocol.command_line)[1]
     quoted = "'/tmp/a b'\"'\"'c'"
-    assert base64.b64decode(code).decode() == f"base64 -d >{quoted} && sha256sum <{quoted}"
+    assert shlex.quote(f"base64 -d >{quoted} && sha256sum <{quoted}").encode() in task
 
 
 def test_put_of_another_sum_fails(connect, protocol, tmp_path: Path) -> None:
@@ -416,8 +451,9 @@ def test_keep_alive_leaves_one_client_for_all_connections(connect, protocol, tmp
         connection = connect(ansible_wsl_keep_alive=120)
         connection._connect()
         connection.close()
-    assert [call[2] for call in protocol.of("run_command")] == [
-        ["-d Ubuntu-24.04 -u dev --cd / --exec /bin/sleep 120"],
+    assert [call[:2] for call in protocol.of("run_command")] == [
+        ("shell 2", '"C:\\Program Files\\WSL\\wsl.exe" -d Ubuntu-24.04 -u dev --cd / --exec /bin/bash')
     ]
+    assert protocol.of("send") == [(b"exec sleep 120\n", True)]
     assert {"idle_timeout": "PT120S", "env_vars": {"WSL_UTF8": "1"}} in protocol.of("open_shell")
     assert protocol.of("close_shell") == ["shell 1", "shell 3", "shell 4"]

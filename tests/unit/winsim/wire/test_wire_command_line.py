@@ -62,6 +62,49 @@ def test_cmd_runs_the_lines_that_clients_send(process, line: str, stdout: bytes,
     assert (cmdexe.run_line(made, line), bytes(result.stdout), bytes(result.stderr)) == (code, stdout, b"")
 
 
+WSL = "C:\\Program Files\\WSL\\wsl.exe"
+FORMER = "trap 'echo -n m>&2' EXIT;(source <(base64 -d<<<aWQ=))</dev/null"
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [  # after "cmd /c", by the rule that "cmd /?" gives
+        (f'"{WSL}" -d X --cd / --exec /bin/bash', f'"{WSL}" -d X --cd / --exec /bin/bash'),
+        (f'  "{WSL}" -l -q', f'"{WSL}" -l -q'),
+        (f'"{WSL}" -d X --exec /bin/bash -c "id"', f'{WSL}" -d X --exec /bin/bash -c "id'),
+        (f'"{WSL}" -d X --exec /bin/bash -c "{FORMER}"', f'{WSL}" -d X --exec /bin/bash -c "{FORMER}'),
+        ('"C:\\none such\\wsl.exe" -l', "C:\\none such\\wsl.exe -l"),
+        ('"C:\\Windows\\System32\\hostname.exe" x', "C:\\Windows\\System32\\hostname.exe x"),
+        ('"C:\\Program Files (x86)\\tool.exe" x', "C:\\Program Files (x86)\\tool.exe x"),
+        (f'echo "{WSL}"', f'echo "{WSL}"'),
+        ('"', ""),
+        ('echo "a" "b"', 'echo "a" "b"'),
+    ],
+)
+def test_cmd_takes_away_the_outer_quotes_unless_they_are_those_of_a_program(
+    process, monkeypatch, line: str, seen: str
+) -> None:
+    made, _ = process()
+    for path in (WSL, "C:\\Program Files (x86)\\tool.exe"):
+        made.machine.files.write_bytes(path, b"MZ", parents=True)
+    lines: list[str] = []
+    monkeypatch.setattr(cmdexe, "run_line", lambda process, line: lines.append(line) or 0)
+    cmdexe.run_after_c(made, line)
+    assert lines == [seen]
+
+
+def test_the_switch_s_takes_away_the_outer_quotes_always(process) -> None:
+    made, result = process()
+    made.command_line = 'cmd.exe /s /c ""C:\\Windows\\System32\\hostname.exe""'
+    assert (cmdexe.cmd_exe(made), bytes(result.stdout)) == (0, b"LAB-PC\r\n")
+
+
+@pytest.mark.parametrize("line", ["nope", "echo x& nope"])
+def test_cmd_ends_with_1_where_the_last_program_is_not_found(process, line: str) -> None:
+    made, _ = process()
+    assert cmdexe.run_after_c(made, line) == 1
+
+
 def test_errors_can_be_merged_and_split(process) -> None:
     made, result = process()
     assert cmdexe.run_line(made, "nope 2>&1") == 9009
