@@ -45,6 +45,10 @@ says 'my-pc : ok=[0-9]+ changed=0 unreachable=0 failed=0 ' || fail "the second r
 environment
 says 'http://127.0.0.1:7890' || fail "programs are not told about the proxy"
 
+echo "== The distribution, through WinRM"
+over_winrm=(-e ansible_connection=wsl_winrm -e ansible_user=root -e ansible_become=false -e ansible_winrm_server_cert_validation=ignore)
+.venv/bin/ansible-playbook -i inventory/mine --limit my-pc-wsl "${over_winrm[@]}" -e "folder=$(mktemp -d)" .github/wsl-winrm.yml
+
 echo "== Off, and off again"
 play "${half[@]}" -e proxy_state=absent
 play "${half[@]}" -e proxy_state=absent

@@ -6,12 +6,14 @@ import filecmp
 import hashlib
 import os
 import resource
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader, init_plugin_loader
@@ -128,6 +130,16 @@ def test_a_command_on_the_command_line_does_not_arrive(pc, arguments: str, skip:
 def test_a_line_that_cmd_leaves_alone_arrives(pc) -> None:
     line = '"C:\\Program Files\\WSL\\wsl.exe" -d Ubuntu-24.04 -u root --cd / --exec /bin/echo out'
     assert pc.run(line) == (b"out\n", b"", 0)
+
+
+def test_what_ci_asks_a_real_windows_holds_here(variables, tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"wsl_in_windows": {"hosts": {"pc-wsl": variables}}}))
+    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, ".github/wsl-winrm.yml"]
+    done = subprocess.run(
+        [*argv, "-e", f"folder={tmp_path}"], cwd=HERE.parents[1], capture_output=True, text=True, timeout=120
+    )
+    assert "pc-wsl                     : ok=11   changed=4    unreachable=0    failed=0 " in done.stdout, done.stdout
 
 
 def test_streams_and_exit_code(connect) -> None:
