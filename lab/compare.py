@@ -106,6 +106,7 @@ _PASSING = {
     "since",
     "InstallDate",
     "LastRunTime",
+    "signed_in",
     "installed_at",
 }
 _ANSIBLES = {".ansible_async", "Temp", ".ansible"}

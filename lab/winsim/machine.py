@@ -29,12 +29,14 @@ from .model.files import Content, FileSystem
 from .model.network import Network
 from .model.registry import Registry, RegistryView
 from .model.system import Features, FirewallRule, ScheduledTask, Service
+from .model.texts import win32
 from .model.users import SYSTEM_ACCOUNTS, Users, bare_name, system_account
 from .runtime import CaseInsensitiveDict, Process
 
 SESSION_MANAGER = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager"
 CBS = WINDOWS_CURRENT + "\\Component Based Servicing"
 REBOOT_REQUIRED = WINDOWS_CURRENT + "\\WindowsUpdate\\Auto Update\\RebootRequired"
+ALIASES = "\\microsoft\\windowsapps\\"  # the folder of app execution aliases in a profile
 _SECRET_FIELDS = ("password", "hash", "stdin", "credential", "secret")
 
 
@@ -344,7 +346,10 @@ class Machine:
         self.registry.remove(SESSION_MANAGER, "PendingFileRenameOperations")
 
     def schedule_shutdown(self, delay: float, *, restart: bool, reason: str) -> bool:
-        """Restart in ``delay`` real seconds (at once if it is at most five); False if that is already under way."""
+        """Restart in ``delay`` seconds; False if that is already under way.
+
+        A soft reboot comes at once if that is at most five, else after one real second: long enough to call it off.
+        """
         with self.lock:
             if self.pending_shutdown is not None:
                 return False
@@ -358,7 +363,9 @@ class Machine:
             if soft and delay <= 5:
                 self.reboot(soft=True, reason=reason)
                 return True
-            self._timer = threading.Timer(delay, self.reboot, kwargs={"soft": soft, "reason": reason})
+            if soft:
+                self.clock.advance(delay - 1)
+            self._timer = threading.Timer(1 if soft else delay, self.reboot, kwargs={"soft": soft, "reason": reason})
             self._timer.daemon = True
             self._timer.start()
             return True
@@ -406,6 +413,8 @@ class Machine:
                 raise FileNotFoundError(2, "The system cannot find the file specified", process.argv[0])
             process.image = path
             content = self.files.get(path).content
+            if process.session.number == 0 and ALIASES in path.lower():
+                raise OSError(1312, win32(1312, self.language), path)
             if content.program is not None:
                 return ntpath.join(ntpath.dirname(path), content.program)
             if content.blob is not None and path.lower().endswith((".cmd", ".bat")):

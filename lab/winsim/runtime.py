@@ -74,6 +74,7 @@ class Session:
     user: str
     elevated: bool = True
     logon: str = "network"  # network | interactive | batch | service
+    number: int = 0  # Windows' session; 0 has no desktop, and what comes over WinRM runs there
     environment: CaseInsensitiveDict = field(default_factory=CaseInsensitiveDict)
     cwd: str = "C:\\"
     codepage: int = 65001

@@ -75,11 +75,38 @@ def shutdown(process: Process) -> int:
     return 0
 
 
+@command("tasklist.exe")
+def tasklist(process: Process) -> int:
+    """``/fi "imagename eq explorer.exe" /fo csv /nh``: the desktops of those who are signed in."""
+    if [word.lower() for word in process.argv[1:]] != ["/fi", "imagename eq explorer.exe", "/fo", "csv", "/nh"]:
+        raise SimulatorError(f"tasklist: arguments not known: {process.argv[1:]}")
+    people = process.machine.extra.get("signed_in", [])
+    for number, _ in enumerate(people, 1):
+        say(
+            process, f'"explorer.exe","{5000 + number * 12}","{"Console" if number == 1 else ""}","{number}","98,120 K"'
+        )
+    if not people:
+        english = "INFO: No tasks are running which match the specified criteria."
+        say(process, "信息: 没有运行的任务匹配指定标准。" if chinese(process) else english)
+    return 0
+
+
+def _excluded_ports(process: Process) -> None:
+    title = "协议 tcp 端口排除范围" if chinese(process) else "Protocol tcp Port Exclusion Ranges"
+    columns = "开始端口    结束端口" if chinese(process) else "Start Port    End Port"
+    ranges = [f"{first:>10}  {last:>10}" for first, last in process.machine.description["network"]["excluded_ports"]]
+    note = "* - 管理的端口排除。" if chinese(process) else "* - Administered port exclusions."
+    say(process, "\n".join(["", title, "", columns, "----------    --------", *ranges, "", note, ""]))
+
+
 @command("netsh.exe")
 def netsh(process: Process) -> int:
-    """``winhttp show|set|reset|import proxy``."""
+    """``winhttp show|set|reset|import proxy``, ``int ipv4 show excludedportrange protocol=tcp``."""
     words = list(process.argv[1:])
     machine = process.machine
+    if words == ["int", "ipv4", "show", "excludedportrange", "protocol=tcp"]:
+        _excluded_ports(process)
+        return 0
     if words[:3] == ["winhttp", "show", "proxy"]:
         proxy, bypass = read_winhttp(machine)
         say(

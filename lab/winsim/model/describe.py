@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import firewall, software, wsl
+from . import firewall, power, software, wsl
 from .blank import MACHINE_ENVIRONMENT, make_profile
 from .system import FirewallRule, Service
 
@@ -70,7 +70,10 @@ DEFAULTS: dict[str, Any] = {
         },
         "rate_mbit": 100,
         "addresses": ["192.168.1.20", "fe80::4d2:1c3f:9a6b:1"],
+        "excluded_ports": [[5357, 5357], [50000, 50059]],
     },
+    "power": {"standby_ac": 1800, "standby_dc": 900, "hibernate_ac": 10800, "hibernate_dc": 10800},
+    "signed_in": [],
     "installed": [],
     "features": {},
     "services": [],
@@ -193,8 +196,10 @@ def apply(machine: Machine) -> None:
             machine.need_reboot("component servicing")
     for entry in description["services"]:
         machine.services[entry["name"].lower()] = Service(**entry)
+    power.install(machine, description["power"])
     for entry in description["firewall"]:
         firewall.add(machine, FirewallRule(**entry))
+    machine.extra["signed_in"] = list(description["signed_in"])
     software.install_driver(machine)
     for entry in description["installed"]:
         software.preinstall(machine, dict(entry))
@@ -207,4 +212,5 @@ def apply(machine: Machine) -> None:
 
 def at_boot(machine: Machine) -> None:
     """What programs do at a boot."""
+    machine.extra["signed_in"] = []
     software.at_boot(machine)

@@ -12,6 +12,10 @@ _ERRORS = {
         "另一个程序正在使用此文件，进程无法访问。",
     ),
     193: ("%1 is not a valid Win32 application", "%1 不是有效的 Win32 应用程序。"),
+    1312: (
+        "A specified logon session does not exist. It may already have been terminated",
+        "指定的登录会话不存在。可能已被终止。",
+    ),
     1618: (
         "Another installation is already in progress. Complete that installation before proceeding with this install",
         "另一个安装操作正在进行。请在继续这个安装操作之前完成那个操作。",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runtime import ModuleCall, SimulatorError, module
+from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
 
 
 @module("community.windows.win_disk_facts")
@@ -89,6 +89,12 @@ def win_listen_ports_facts(call: ModuleCall) -> dict[str, Any]:
     if (call.args.get("tcp_filter") or ["Listen"]) != ["Listen"]:
         raise SimulatorError("win_listen_ports_facts: only tcp_filter Listen is known")
     machine = call.machine
+    if (
+        machine.faults.get("listeners", 0) > 0
+    ):  # so many times one of them began after the module had listed the processes
+        machine.faults["listeners"] -= 1
+        text = "Cannot bind argument to parameter 'InputObject' because it is null."
+        raise ModuleFailure(f"An error occurred while retrieving ports facts: {text}")
     began = "Mon Nov 23 08:00:00 2026"
 
     def listener(address: str, port: int, name: str, pid: int, user: str | None) -> dict[str, Any]:

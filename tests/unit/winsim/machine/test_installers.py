@@ -211,6 +211,7 @@ def test_nvidia_smi_tells_driver_and_capability(build, on):
 
 def test_winget_installs_windows_terminal_once(build, on):
     host = on(open_network(build, installed=[{"name": "winget"}]))
+    host.session.number = 1
     argv = ("winget.exe", "install", "--id", "Microsoft.WindowsTerminal", "--exact", "--source", "winget", "--silent",
             "--accept-package-agreements", "--accept-source-agreements")  # fmt: skip
     assert host.run(*argv).rc == 0
