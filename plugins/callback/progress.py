@@ -34,7 +34,8 @@ description:
   - A task that takes long gets a line with the time so far, after O(first) seconds, then at twice that time, and so on;
     at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
   - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what
-    to do after it. A role is named with the description in its C(meta/main.yml).
+    to do after it. A role adds sentences of its own with C(ansible.builtin.set_stats), under the same name.
+  - In the summary a role is named with the description in its C(meta/main.yml).
 options:
   first:
     description: Seconds after which a task that still runs gets its first line; 0 for none at all.
@@ -528,7 +529,7 @@ class CallbackModule(CallbackBase):
             self._hosts,
             seconds,
             bool(context.CLIARGS.get("check")),
-            self._next,
+            [*self._next, *dict.fromkeys(map(str, stats.custom.get("_run", {}).get("progress_next", [])))],
             {role: _description(Path(path)) for role, path in self._paths.items()},
             max(WIDTH - 1, min(120, self._display.columns)) if sys.stdout.isatty() else WIDTH,
         ).lines()

@@ -360,6 +360,11 @@ PLAYBOOK = """
   gather_facts: false
   roles: [first, so, gone]
 """
+ADVISE = """
+- name: preflight | Advise
+  ansible.builtin.set_stats: {data: {progress_next: "{{ advice }}"}}
+  when: advice is defined
+"""
 FIRST = """
 - name: main | Take some time
   ansible.builtin.command: sleep 2
@@ -384,7 +389,7 @@ def play(tmp_path_factory):
         "roles/first/tasks/main.yml": FIRST,
         "roles/first/meta/main.yml": META,
         "roles/so/tasks/main.yml": "- {name: main | Look, ansible.builtin.debug: {msg: so}}",
-        "roles/so/tasks/preflight.yml": "- {name: preflight | Look, ansible.builtin.debug: {msg: so}}",
+        "roles/so/tasks/preflight.yml": ADVISE,
         "roles/gone/tasks/main.yml": "- {name: main | Go, ansible.builtin.include_tasks: absent.yml}",
         "roles/gone/tasks/absent.yml": "- {name: absent | Take, ansible.builtin.debug: {msg: so}, changed_when: true}",
     }
@@ -426,6 +431,11 @@ def test_a_run_shows_lines_and_a_screen(play):
     assert screen[1].startswith("  done        first          The first role")
     assert screen[2:] == ["  taken back  gone           ", "  already so  so", "next", "  - Do this."]
     assert output.index("PLAY RECAP") < output.index("SUMMARY")
+
+
+def test_a_role_adds_to_what_is_to_be_done(play):
+    output = play("progress_next: [Do this.], advice: [Then sign out., Then sign out.]")
+    assert output.split("next\n")[1].splitlines()[:2] == ["  - Do this.", "  - Then sign out."]
 
 
 def test_a_playbook_that_does_not_ask_for_it_has_no_screen(play):
