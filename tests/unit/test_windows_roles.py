@@ -51,6 +51,80 @@ def test_a_computer_name_is_what_rfc_1123_and_netbios_allow(name, valid):
     assert matches is valid
 
 
+POWERCFG = """
+{plan} GUID: 381b4222-F694-41f0-9685-ff5bb260df2e  (Power 0x00000001)
+    {setting} GUID: 29f6c1db-86da-48c5-9fdb-f2b67b1f44da  ({setting})
+      {setting}: 0x00000000
+      {setting}: 0xffffffff
+    {ac}: 0x00000E10
+    {dc}: 0x00000384
+
+    {setting} GUID: 94ac6d29-73ce-41a6-809f-6363ba21b47e  ({setting})
+      {setting}: 000
+    {ac}: 0x00000001
+    {dc}: 0x00000001
+
+    {setting} GUID: 9d7815a6-7ee4-497e-8888-515a05f02364  ({setting})
+    {ac}: 0x{hibernate:08x}
+    {dc}: 0x00000384
+"""
+CHINESE = {"plan": "电源方案", "setting": "电源设置", "ac": "当前交流电源设置索引", "dc": "当前直流电源设置索引"}
+ENGLISH = {
+    "plan": "Power Scheme",
+    "setting": "Power Setting",
+    "ac": "Current AC Power Setting Index",
+    "dc": "Current DC Power Setting Index",
+}
+
+
+@pytest.mark.parametrize("words", [CHINESE, ENGLISH])
+def test_the_timeouts_on_mains_power_are_read_whatever_the_language(words):
+    read = {"stdout": POWERCFG.format(**words, hibernate=0).replace("\n", "\r\n")}
+    known = {"__windows_base_sleep_read": read}
+    assert role_value("windows_base", "__windows_base_sleep_scheme", **known) == "381b4222-f694-41f0-9685-ff5bb260df2e"
+    assert role_value("windows_base", "__windows_base_sleep_timeouts", **known) == {
+        "29f6c1db-86da-48c5-9fdb-f2b67b1f44da": "00000e10"
+    }
+    assert role_value("windows_base", "__windows_base_sleep_notice | split | join(' ')", **known) == (
+        "Sleep after 60 minutes on mains power will be switched off (windows_base_keep_awake); "
+        "windows_base_state: absent gives it back."
+    )
+
+
+def test_what_a_later_run_switches_off_is_added_to_what_was_saved():
+    known = {
+        "__windows_base_sleep_read": {"stdout": POWERCFG.format(**ENGLISH, hibernate=600)},
+        "__windows_base_sleep_policies": {
+            "results": [
+                {"exists": True, "item": "9d7815a6-7ee4-497e-8888-515a05f02364"},
+                {"exists": False, "item": "x"},
+            ]
+        },
+        "__windows_base_sleep_value": {"value": '{"other plan": {"x": "00000001"}}'},
+    }
+    assert role_value("windows_base", "__windows_base_sleep_save", **known) == {
+        "other plan": {"x": "00000001"},
+        "381b4222-f694-41f0-9685-ff5bb260df2e": {"29f6c1db-86da-48c5-9fdb-f2b67b1f44da": "00000e10"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("logon", "there", "runs"),
+    [
+        ("Network", True, False),
+        ("NetworkCleartext", True, False),
+        ("Batch", True, False),
+        ("System", True, False),
+        ("Interactive", True, True),
+        ("RemoteInteractive", True, True),
+        ("Interactive", False, False),
+    ],
+)
+def test_winget_is_used_in_the_session_of_a_person_only(logon, there, runs):
+    known = {"__windows_base_winget_file": {"stat": {"exists": there}}, "__windows_base_logon": {"logon_type": logon}}
+    assert role_value("windows_base", "__windows_base_winget_runs", **known) is runs
+
+
 @pytest.mark.parametrize(
     ("server", "ours"),
     [
