@@ -320,43 +320,45 @@ def cuda_keyring(keyring: Path) -> dict:
 
 # ------------------------------------------------------------------------------------------- NVIDIA Container Toolkit
 
+# As in NVIDIA's repository, deployments/systemd, 1.19.1 and 1.20.0.
 _CDI_SERVICE = """[Unit]
 Description=Refresh NVIDIA CDI specification file
 ConditionPathExists=|/usr/bin/nvidia-smi
+ConditionPathExists=|/usr/sbin/nvidia-smi
 ConditionPathExists=|/usr/lib/wsl/lib/nvidia-smi
+ConditionPathExists=/usr/bin/nvidia-ctk
+StartLimitBurst=5
+StartLimitIntervalSec=10s
 
 [Service]
 Type=oneshot
-ExecCondition=/bin/sh -c '[ -e /dev/nvidiactl ] || [ -e /dev/dxg ]'
-ExecStart=/usr/bin/nvidia-ctk cdi generate --output=/var/run/cdi/nvidia.yaml
+Environment=NVIDIA_CTK_CDI_OUTPUT_FILE_PATH=/var/run/cdi/nvidia.yaml
+EnvironmentFile=-/etc/nvidia-container-toolkit/nvidia-cdi-refresh.env
+ExecCondition=/bin/sh -c '/usr/bin/grep -qE "/(nvidia|nvidia-current)[.]ko" /lib/modules/%v/modules.dep \\
+  || [ -e /dev/dxg ]'
+ExecStart=/bin/sh -c '/usr/bin/nvidia-smi -L || /usr/sbin/nvidia-smi -L || /usr/lib/wsl/lib/nvidia-smi -L'
+ExecStart=/usr/bin/nvidia-ctk cdi generate
 CapabilityBoundingSet=CAP_SYS_MODULE CAP_SYS_ADMIN CAP_MKNOD
+Restart=on-failure
+RestartSec=1s
 
 [Install]
 WantedBy=multi-user.target
 """
 _CDI_PATH = """[Unit]
-Description=Trigger CDI refresh on NVIDIA driver install or uninstall
+Description=Trigger CDI refresh on NVIDIA driver or toolkit install / upgrade events
 
 [Path]
-PathChanged=/usr/lib/wsl/lib
+PathChanged=/lib/modules/%v/modules.dep
+PathChanged=/lib/modules/%v/modules.dep.bin
+PathChanged=/usr/bin/nvidia-ctk
 
 [Install]
 WantedBy=multi-user.target
 """
-_TOML = """#accept-nvidia-visible-devices-as-volume-mounts = false
-disable-require = false
-supported-driver-capabilities = "compat32,compute,display,graphics,ngx,utility,video"
-
-[nvidia-container-cli]
-environment = []
-ldconfig = "@/sbin/ldconfig.real"
-load-kmods = true
-
-[nvidia-container-runtime]
-log-level = "info"
-mode = "auto"
-runtimes = ["runc", "crun"]
-"""
+_CDI_ENV = "# Stand-in for the file that may say NVIDIA_CTK_CDI_OUTPUT_FILE_PATH=...\n"
+_TOML = "/etc/nvidia-container-runtime/config.toml"  # written by postinst, no conffile: purge leaves it
+_WRITE_TOML = f'if [ "$1" = configure ]; then nvidia-ctk --quiet config --config-file={_TOML} --in-place; fi'
 
 
 def _toolkit(version: str) -> list[dict]:
@@ -378,12 +380,12 @@ def _toolkit(version: str) -> list[dict]:
                 "/usr/bin/nvidia-ctk": (0o755, stamp),
                 "/usr/bin/nvidia-cdi-hook": (0o755, tools / "nvidia-cdi-hook"),
                 "/usr/bin/nvidia-container-runtime": (0o755, tools / "nvidia-container-runtime"),
-                "/etc/nvidia-container-runtime/config.toml": (0o644, _TOML),
+                "/etc/nvidia-container-toolkit/nvidia-cdi-refresh.env": (0o644, _CDI_ENV),
                 "/usr/lib/systemd/system/nvidia-cdi-refresh.service": (0o644, _CDI_SERVICE),
                 "/usr/lib/systemd/system/nvidia-cdi-refresh.path": (0o644, _CDI_PATH),
             },
-            "conffiles": ["/etc/nvidia-container-runtime/config.toml"],
-            "scripts": _service_scripts("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service"),
+            "conffiles": ["/etc/nvidia-container-toolkit/nvidia-cdi-refresh.env"],
+            "scripts": _service_scripts("nvidia-cdi-refresh.path", "nvidia-cdi-refresh.service", before=_WRITE_TOML),
         },
         {
             "name": "nvidia-container-toolkit", "version": version,
