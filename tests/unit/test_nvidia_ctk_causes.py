@@ -1,9 +1,16 @@
 """What nvidia_ctk refuses, wants installed, and says when no GPU arrives in a container; without a host."""
 
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 
 from tests.unit.role_values import role_value
 
+AT = "at /var/run/cdi/nvidia.yaml"
 READY = ["wsl /usr/lib/wsl/lib", "gpu /dev/dxg", "dockerd /usr/bin/dockerd"]
 NAMES = [
     "libnvidia-container-tools",
@@ -67,13 +74,53 @@ def installed(*versions):
             'exec: "nvidia-smi": executable file not found in $PATH',
             "The container started, but without the driver's tools",
         ),
+        (
+            "Failed to initialize NVML: GPU access blocked by the operating system",
+            "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows",
+        ),
+        ("No devices were found", "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows"),
+        ("failed to create device CDI specs: invalid device, empty device edits", "WSL sees no NVIDIA GPU"),
+        (
+            "/bin/sh: 1: /usr/bin/nvidia-smi: not found\nfailed to initialize NVML: ERROR_LIBRARY_NOT_FOUND",
+            "The driver's files are missing from /usr/lib/wsl/lib",
+        ),
+        (
+            "failed to find NVIDIA driver store path: failed to locate libcuda.so.1.1 at WSL driver store paths",
+            "The driver's files are missing from /usr/lib/wsl/lib",
+        ),
+        (
+            "nvidia-cdi-refresh.service was skipped, since one of its conditions does not hold",
+            "The driver's files are missing from /usr/lib/wsl/lib",
+        ),
+        ("nvidia-cdi-refresh.service did not end within 120 seconds.", 'Run "wsl --shutdown" on Windows'),
+        (
+            'error getting credentials - err: exec: "docker-credential-desktop.exe": executable file not found',
+            "The .docker/config.json of dev names a program for passwords",
+        ),
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "dev may not use Docker",
+        ),
+        (
+            "Cannot connect to the Docker daemon at tcp://localhost:2375. Is the docker daemon running?",
+            "The docker command of dev is led to another daemon, by DOCKER_HOST",
+        ),
+        (
+            "failed to connect to the docker API at unix:///home/dev/.docker/desktop/docker.sock",
+            "The docker command of dev is led to another daemon, by DOCKER_HOST",
+        ),
+        (
+            'Failed to initialize: unable to resolve docker endpoint: context "desktop-linux": context not found',
+            "The docker command of dev is led to another daemon, by DOCKER_HOST",
+        ),
+        ("failed to connect to the docker API at unix:///var/run/docker.sock", "Docker does not run"),
         ("something that nobody has seen yet", "Run the command by hand for more."),
         ("", "Run the command by hand for more."),
     ],
 )
 def test_a_failed_proof_names_exactly_one_cause(error, cause):
-    said = value("__nvidia_ctk_cause", __nvidia_ctk_smi={"stderr": error, "stdout": ""})
-    known = [entry["cause"] for entry in value("__nvidia_ctk_causes")]
+    said = value("__nvidia_ctk_cause", __nvidia_ctk_answer={"stderr": error, "stdout": ""}, nvidia_ctk_user="dev")
+    known = [entry["cause"] for entry in value("__nvidia_ctk_causes", nvidia_ctk_user="dev")]
     assert cause in said
     assert said in known
 
@@ -136,11 +183,91 @@ def test_a_version_pins_all_four_packages():
     assert set(wanted) == {f"{name}=1.20.0-*" for name in NAMES}
 
 
-def test_a_proof_counts_for_its_own_image_only():
-    assert value("__nvidia_ctk_proved", "proved ubuntu:24.04") is True
-    assert value("__nvidia_ctk_proved", "proved busybox") is False
+def test_a_proof_counts_for_its_own_image_and_user_only():
+    assert value("__nvidia_ctk_proved", "proved ubuntu:24.04 root") is True
+    assert value("__nvidia_ctk_proved", "proved busybox root") is False
+    assert value("__nvidia_ctk_proved", "proved ubuntu:24.04 root", nvidia_ctk_user="dev") is False
+    assert value("__nvidia_ctk_proved", "proved ubuntu:24.04") is False  # as an older version of the role noted it
     assert value("__nvidia_ctk_proved") is False
+
+
+def test_a_user_who_is_not_there_is_refused_where_the_proof_needs_him():
+    found = [*READY, "unknown sue"]
+    assert refusals(*found, nvidia_ctk_user="sue") == [
+        "nvidia_ctk_user names sue, who is no user of this machine. Make the account first, or name another one."
+    ]
+    assert refusals(*found, nvidia_ctk_user="sue", nvidia_ctk_gpu_check=False) == []
+    assert refusals(*found, nvidia_ctk_user="sue", nvidia_ctk_docker_required=False) == []  # before the site
+
+
+TOML = "/etc/nvidia-container-runtime"
+SAVED = "/var/lib/wsl-dl-playbook/nvidia_ctk"
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ([AT, f"begun {SAVED}", f"toml {TOML}/config.toml"], ["/var/run/cdi/nvidia.yaml", TOML, SAVED]),
+        ([AT, f"begun {SAVED}", f"others {TOML}"], ["/var/run/cdi/nvidia.yaml", f"{TOML}/config.toml", SAVED]),
+        ([AT, f"begun {SAVED}", f"original {SAVED}/config.toml"], ["/var/run/cdi/nvidia.yaml", SAVED]),
+        ([AT, f"toml {TOML}/config.toml"], ["/var/run/cdi/nvidia.yaml", SAVED]),  # the role was never here
+        (["at /etc/cdi/nvidia.yaml", f"begun {SAVED}"], ["/etc/cdi/nvidia.yaml", TOML, SAVED]),
+    ],
+)
+def test_absent_removes_what_the_packages_leave_and_not_what_was_there_before(found, left):
+    assert value("__nvidia_ctk_left", *found) == left
 
 
 def test_nvidias_own_key_is_the_default():
     assert value("nvidia_ctk_key_fingerprint") == "C95B321B61E88C1809C4F759DDCAE044F796ECB0"
+
+
+@pytest.fixture
+def look(tmp_path):
+    """Return a function that runs look.sh in a machine made of folders under tmp_path, and returns what it prints."""
+    role = Path(__file__).resolve().parents[2] / "roles" / "nvidia_ctk" / "files" / "look.sh"
+    text = re.sub(r"(?<![\w.}\"])/(usr|etc|var)/", rf"{tmp_path}/\1/", role.read_text())
+    store = tmp_path / "usr/lib/wsl/drivers/nv_dispi.inf_amd64_1"
+    spec = tmp_path / "var/run/cdi/nvidia.yaml"
+    for folder in (store, spec.parent, tmp_path / "etc/nvidia-container-toolkit", tmp_path / "saved"):
+        folder.mkdir(parents=True)
+    (store / "libcuda.so.1.1").write_text("")
+    spec.write_text(f"  - hostPath: {store}/libcuda.so.1.1\n")
+
+    def run():
+        done = subprocess.run(
+            ["sh", "-c", text, "look", tmp_path / "saved" / "proof", "root"], capture_output=True, text=True, timeout=20
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.replace(str(tmp_path), "").splitlines()
+
+    run.store, run.spec = store, spec
+    return run
+
+
+def test_a_specification_of_the_drivers_folder_that_is_there_counts(look):
+    assert "spec /var/run/cdi/nvidia.yaml" in look()
+
+
+@pytest.mark.parametrize("former_stays", [True, False])
+def test_a_specification_from_before_a_driver_update_does_not_count(look, former_stays):
+    new = look.store.with_name("nv_dispi.inf_amd64_2")
+    if former_stays:
+        time.sleep(0.02)
+        shutil.copytree(look.store, new)
+    else:
+        look.store.rename(new)
+    assert [line for line in look() if line.startswith("spec ")] == []
+
+
+def test_a_specification_at_another_place_is_looked_at_there(look, tmp_path):
+    other = tmp_path / "etc/cdi/nvidia.yaml"
+    other.parent.mkdir()
+    look.spec.rename(other)
+    (tmp_path / "etc/nvidia-container-toolkit/nvidia-cdi-refresh.env").write_text(
+        f"# NVIDIA_CTK_CDI_OUTPUT_FILE_PATH=/nowhere\nNVIDIA_CTK_CDI_OUTPUT_FILE_PATH={other}\n"
+    )
+    assert [line for line in look() if line.startswith(("at ", "spec "))] == [
+        "at /etc/cdi/nvidia.yaml",
+        "spec /etc/cdi/nvidia.yaml",
+    ]

@@ -8,10 +8,14 @@ def test_docker_no_longer_knows_a_gpu(user_run):
     assert 'could not select device driver "" with capabilities: [[gpu]]' in shown.stderr
 
 
-def test_the_packages_and_their_configuration_are_gone(host):
+def test_the_packages_and_the_specification_are_gone(host):
     assert host.run("dpkg -l | grep nvidia").stdout == ""
-    assert not host.file("/etc/nvidia-container-runtime/config.toml").exists
     assert not host.file("/var/run/cdi/nvidia.yaml").exists
+
+
+def test_the_runtimes_configuration_that_was_there_before_is_back(host):
+    toml = host.file("/etc/nvidia-container-runtime/config.toml")
+    assert (toml.content_string, toml.mode) == ("# mine\n[nvidia-container-cli]\nno-cgroups = false\n", 0o640)
 
 
 def test_daemon_json_keeps_the_other_runtime(host):

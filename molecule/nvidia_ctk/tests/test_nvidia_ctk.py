@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+import yaml
+
 from tests.converge import converge
 
 PACKAGES = [
@@ -11,6 +14,11 @@ PACKAGES = [
     "nvidia-container-toolkit-base",
 ]
 RUN = "docker run --rm"
+DRIVERS = "/usr/lib/wsl/drivers"
+STORE = f"{DRIVERS}/nv_dispi.inf_amd64_1ab01ab01ab01ab0"
+NEW_STORE = f"{DRIVERS}/nv_dispi.inf_amd64_2cd02cd02cd02cd0"
+OTHER_VERSION = {"nvidia_ctk_version": "1.20.0"}
+SPEC = "/var/run/cdi/nvidia.yaml"
 
 
 def test_nvidia_smi_works_in_a_container(user_run):
@@ -32,6 +40,22 @@ def test_the_runtime_works_as_dev_containers_use_it(user_run):
 def test_the_cdi_device_works(user_run):
     shown = user_run(f"{RUN} --device nvidia.com/gpu=all ubuntu:24.04 nvidia-smi")
     assert shown.rc == 0, shown.stderr
+
+
+def test_the_specification_is_the_one_that_nvidias_service_writes_on_wsl(host):
+    spec = yaml.safe_load(host.file(SPEC).content_string)
+    assert (spec["cdiVersion"], spec["kind"]) == ("0.3.0", "nvidia.com/gpu")
+    assert spec["devices"] == [{"name": "all", "containerEdits": {"deviceNodes": [{"path": "/dev/dxg"}]}}]
+    paths = [mount["hostPath"] for mount in spec["containerEdits"]["mounts"]]
+    assert "/usr/lib/wsl/lib/libdxcore.so" in paths
+    assert f"{STORE}/libcuda.so.1.1" in paths
+    assert [hook["args"][1] for hook in spec["containerEdits"]["hooks"]] == ["create-symlinks", "update-ldcache"]
+
+
+def test_the_runtimes_configuration_is_written_by_the_package_and_no_conffile(host):
+    assert 'mode = "auto"' in host.file("/etc/nvidia-container-runtime/config.toml").content_string
+    conffiles = host.check_output("dpkg-query --show --showformat '${Conffiles}' nvidia-container-toolkit-base")
+    assert "config.toml" not in conffiles
 
 
 def test_daemon_json_keeps_what_others_and_other_roles_wrote(host):
@@ -74,15 +98,50 @@ def test_bad_versions_and_a_missing_gpu_are_refused_together_before_any_change(h
 
 
 def test_another_version_is_put_in_for_all_four_packages_with_one_restart(host):
-    changed, message = converge(host, nvidia_ctk_version="1.20.0")
+    changed, message = converge(host, **OTHER_VERSION)
     assert message == ""
     assert {host.package(name).version for name in PACKAGES} == {"1.20.0-1"}
     assert changed == 3
 
 
+@pytest.mark.parametrize("former_stays", [False, True])
+def test_after_a_driver_update_on_windows_the_gpu_is_described_anew_once(host, user_run, former_stays):
+    old, new = (NEW_STORE, STORE) if former_stays else (STORE, NEW_STORE)
+    host.run_expect([0], f"{'cp -a' if former_stays else 'mv'} {old} {new}")
+    assert converge(host, **OTHER_VERSION) == (1, "")
+    assert f"hostPath: {new}/libcuda.so.1.1" in host.file(SPEC).content_string
+    assert converge(host, **OTHER_VERSION) == (0, "")
+    shown = user_run(f"{RUN} --device nvidia.com/gpu=all ubuntu:24.04 nvidia-smi")
+    assert shown.rc == 0, shown.stderr
+    host.run_expect([0], f"rm -rf {NEW_STORE}" if former_stays else "true")
+
+
+def test_a_refresh_that_fails_names_the_cause_and_the_remedy_until_the_driver_is_back(host):
+    host.run_expect([0], f"mv /usr/lib/wsl/lib/libdxcore.so /root/ && rm {SPEC}")
+    host.run("for once in 1 2 3 4 5 6 7; do systemctl start nvidia-cdi-refresh; done")  # more often than it takes
+    changed, message = converge(host, **OTHER_VERSION)
+    assert changed == 0
+    assert "The GPU could not be described for containers" in message
+    assert "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows" in message
+    assert "GPU access blocked by the operating system" in message
+    assert converge(host, **OTHER_VERSION, nvidia_ctk_gpu_check=False) == (0, "")  # not asked for: said, and gone on
+    host.run_expect([0], "mv /root/libdxcore.so /usr/lib/wsl/lib/")
+    host.run("for once in 1 2 3 4 5 6 7; do systemctl start nvidia-cdi-refresh; done")
+    host.run(f"rm -f {SPEC}")
+    assert converge(host, **OTHER_VERSION) == (1, "")
+    assert host.file(SPEC).exists
+
+
+def test_what_leads_the_users_docker_astray_is_named_by_the_proof(host):
+    host.run_expect([0], "printf '\nexport DOCKER_HOST=tcp://localhost:2375\n' >> /home/dev/.profile")
+    _, message = converge(host, **OTHER_VERSION, nvidia_ctk_gpu_check_image="busybox")
+    host.run_expect([0], "sed -i '/DOCKER_HOST/d' /home/dev/.profile")
+    assert "The docker command of dev is led to another daemon, by DOCKER_HOST" in message
+
+
 def test_a_lost_driver_is_named_as_the_cause(host):
     host.run("mv /usr/lib/wsl/lib/libdxcore.so /root/")
-    _, message = converge(host, nvidia_ctk_version="1.20.0", nvidia_ctk_gpu_check_image="busybox")
+    _, message = converge(host, **OTHER_VERSION, nvidia_ctk_gpu_check_image="busybox")
     host.run("mv /root/libdxcore.so /usr/lib/wsl/lib/")
     assert "No GPU in a container" in message
     assert "The driver's files are missing from /usr/lib/wsl/lib." in message
