@@ -285,6 +285,82 @@ def test_cuda_is_there_when_nvcc_runs_and_windows_lists_it(stdout, keys, there):
     assert role_value("cuda_windows", "__cuda_windows_there", **known) is there
 
 
+def disk(free_gb: int) -> dict:
+    volume = {"size_remaining": free_gb * 1_000_000_000}
+    disks = [{"partitions": [{"drive_letter": "C", "volumes": [volume]}]}]
+    return {"ansible_facts": {"ansible_disks": disks}}
+
+
+def cuda(version: str, components: list[str], gpu: str = "581.57, 8.9", free_gb: int = 100) -> list[str]:
+    """What cuda_windows refuses on a PC that has no toolkit yet."""
+    known = facts() | {
+        "cuda_windows_version": version,
+        "cuda_windows_components": components,
+        "__cuda_windows_nvcc_read": {"skipped": True},
+        "__cuda_windows_programs": {"sub_keys": []},
+        "__cuda_windows_smi_read": {"stdout_lines": [gpu]},
+        "__cuda_windows_disks": disk(free_gb),
+    }
+    return role_value("cuda_windows", "__cuda_windows_refusals", **known)
+
+
+def test_cuda_tells_all_that_is_wrong_at_once():
+    said = cuda("13.0.2", [], gpu="560.1, 6.1", free_gb=3)
+    assert [text.strip()[:40] for text in said] == [
+        "The NVIDIA driver is 560.1; CUDA 13.0.2 ",
+        "The GPU has compute capability 6.1; CUDA",
+        "No checksum is known for CUDA 13.0.2. Lo",
+        "The installer of CUDA 13.0.2 carries a d",
+        "Drive C: has 3 GB left, CUDA 13.0.2 need",
+    ]
+    assert (
+        "[nvcc_13.0, crt_13.0, nvvm_13.0, nvptxcompiler_13.0, cudart_13.0, thrust_13.0, visual_studio_integration_13.0]"
+        in said[3]
+    )
+    assert cuda("13.4.1", []) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "components", "said"),
+    [
+        ("13.4.1", ["nvcc_13.4", "cudart_13.4"], "not crt_13.4 and nvvm_13.4, which are components of their own"),
+        ("13.4.1", ["nvcc_13.4", "crt_13.4"], "not nvvm_13.4, which"),
+        ("13.4.1", ["nvcc_13.4", "crt_13.4", "nvvm_13.4"], ""),
+        ("13.4.1", ["cudart_13.4"], ""),
+        ("13.4.1", ["cudart_13.3", "cudart"], "names cudart_13.3, cudart; the components of CUDA 13.4.1 end in _13.4"),
+        ("12.9.1", ["nvcc_12.9", "cudart_12.9"], ""),
+    ],
+)
+def test_the_components_must_be_those_that_nvcc_of_the_version_needs(version, components, said):
+    refusals = [text for text in cuda(version, components) if "components" in text]
+    assert said in " ".join(refusals)
+    assert bool(refusals) is bool(said)
+
+
+def test_visual_studio_tells_all_that_is_wrong_at_once():
+    known = facts() | {
+        "__visual_studio_can_verify": False,
+        "__visual_studio_equipped": {"skipped": True},
+        "__visual_studio_disks": disk(3),
+    }
+    said = role_value("visual_studio", "__visual_studio_refusals", **known)
+    assert [text.strip()[:40] for text in said] == [
+        "The collection ansible.windows on the co",
+        "Drive C: has 3 GB left, Visual Studio 20",
+    ]
+    assert role_value("visual_studio", "__visual_studio_refusals", **known, visual_studio_state="absent") == []
+
+
+def test_every_exit_code_of_visual_studio_has_a_cause_and_a_remedy():
+    meanings = role_value("visual_studio", "__visual_studio_rc_meaning")
+    assert {code for code, text in meanings.items() if len(text.rstrip(".").split(". ")) < 2} == set()
+    assert role_value("visual_studio", "__visual_studio_rc_busy") == [1001, 1618]
+    run = {"__visual_studio_run": {"rc": 1003}}
+    assert role_value("visual_studio", "__visual_studio_why", **run).startswith(
+        "failed with exit code 1003. Visual Studio is in use. Close Visual Studio"
+    )
+
+
 @pytest.mark.parametrize(
     ("build", "features", "sections"),
     [

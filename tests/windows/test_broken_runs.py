@@ -109,4 +109,65 @@ def test_a_failed_visual_studio_says_what_its_exit_code_means_and_what_its_log_s
     run = pc.play("--tags", "windows_proxy,visual_studio")
     said = " ".join(run.output.split())
     assert run.code == 2
-    assert "failed with exit code 5007: this PC does not meet its requirements." in said
+    assert "failed with exit code 5007. This PC does not meet its requirements." in said
+
+
+VS = "windows_proxy,visual_studio"
+HANGS = [
+    ("vs_bootstrapper.exe", VS, "visual_studio_timeout", "dd_*.log"),
+    ("cuda_installer.exe", "cuda_windows", "cuda_windows_timeout", "The installer's logs are in"),
+]
+
+
+@pytest.mark.parametrize(("program", "tags", "limit", "logs"), HANGS)
+def test_an_installer_that_hangs_is_stopped_and_its_logs_are_named(new_pc, program, tags, limit, logs):
+    pc = new_pc(faults={"programs": [{"program": program, "hang": True, "times": 1}]})
+    run = pc.play("--tags", tags, "-e", f"{limit}=3")
+    said = " ".join(run.output.split())
+    assert run.code == 2
+    assert f"had not ended after 3 s ({limit}) and was stopped" in said
+    assert logs in said
+    again = pc.play("--tags", tags)
+    assert again.code == 0, again.output[-4000:]
+
+
+@pytest.mark.parametrize(("program", "tags", "limit", "logs"), HANGS)
+def test_an_installer_that_hangs_when_all_is_there_is_no_failure(new_pc, program, tags, limit, logs):
+    pc = new_pc(faults={"programs": [{"program": program, "hang": True, "effect": "full", "times": 1}]})
+    run = pc.play("--tags", tags, "-e", f"{limit}=6")
+    assert run.code == 0, run.output[-4000:]
+    assert pc.play("--tags", tags).recap["changed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "tags", "rc"),
+    [
+        ("cuda_installer.exe", "cuda_windows", 1),
+        ("cuda_installer.exe", "cuda_windows", -2147023836),
+        ("vs_bootstrapper.exe", VS, 1),
+    ],
+)
+def test_another_exit_code_is_no_failure_when_all_is_there(new_pc, program, tags, rc):
+    pc = new_pc(faults={"programs": [{"program": program, "rc": rc, "effect": "full"}]})
+    run = pc.play("--tags", tags)
+    assert run.code == 0, run.output[-4000:]
+    assert pc.play("--tags", tags).recap["changed"] == 0
+
+
+def test_another_exit_code_with_nothing_there_names_the_code_and_the_logs(new_pc):
+    pc = new_pc(faults={"programs": [{"program": "cuda_installer.exe", "rc": -522190823, "effect": "none"}]})
+    run = pc.play("--tags", "cuda_windows")
+    said = " ".join(run.output.split())
+    assert run.code == 2
+    assert "ended with exit code -522190823, and" in said
+    assert "It does not know one of its components." in said
+    assert "The installer's logs are in C:\\Users\\" in said
+
+
+def test_visual_studio_in_use_fails_at_once(new_pc):
+    pc = new_pc(faults={"programs": [{"program": "vs_bootstrapper.exe", "rc": 1003, "effect": "none"}]})
+    run = pc.play("--tags", VS)
+    said = " ".join(run.output.split())
+    assert run.code == 2
+    assert "failed with exit code 1003. Visual Studio is in use. Close Visual Studio" in said
+    assert "FAILED - RETRYING" not in run.output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ntpath
 
-from ..model.software import BUSY, install_msi, installer, program_fault, remove_msi
+from ..model.software import BUSY, exit_code, install_msi, installer, program_fault, remove_msi
 from ..runtime import Process, SimulatorError, command
 from .output import is_elevated
 
@@ -77,7 +77,7 @@ def _run(process: Process, action: str, target: str) -> int:
                 return 1603
         machine.log("installed", what=package["name"], version=package["version"])
     if fault:
-        return int(fault["rc"])
+        return exit_code(fault, process)
     if package.get("reboot"):
         machine.need_reboot("component servicing")
         return 3010

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..model import cuda
-from ..model.software import installer, program_fault
+from ..model.software import exit_code, installer, program_fault
 from ..model.visual_studio import integrable
 from ..runtime import Process, SimulatorError, command
 from .output import ERROR, is_elevated, say
@@ -14,6 +14,8 @@ _FAILED = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA "
     "driver is installed and running."
 )
+UNKNOWN_COMPONENT = 0xE0E00019
+"""What the installer ends with when it is told a component that it does not have; it installs nothing then."""
 
 
 @command("nvidia-smi.exe")
@@ -110,7 +112,7 @@ def cuda_installer(process: Process) -> int:
                 if word.lower().startswith("display.driver") and tuple(int(x) for x in label.split(".")) < (13, 1):
                     raise SimulatorError("CUDA installer: Display.Driver is not modelled")
                 machine.log("note", text=f"CUDA installer: no component {word}")
-                return ERROR - 1  # an unknown component: the installer ends with an error and installs nothing
+                return UNKNOWN_COMPONENT
             components.append(match[1])
     if not silent:
         raise SimulatorError("CUDA installer: without -s it opens a window and waits for ever")
@@ -133,5 +135,5 @@ def cuda_installer(process: Process) -> int:
     if log:
         machine.files.write_text(f"{log}\\LOG.setup.exe.log", f"installed: {', '.join(names)}\r\n", parents=True)
     if fault:
-        return int(fault["rc"]) & ERROR
+        return exit_code(fault, process)
     return 0 if not half else ERROR

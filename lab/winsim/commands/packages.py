@@ -7,7 +7,7 @@ import re
 from ..model import cuda, terminal
 from ..model.network import NetworkError
 from ..model.proxy import user_proxy
-from ..model.software import install_msix, installer, msix_packages, program_fault
+from ..model.software import exit_code, install_msix, installer, msix_packages, program_fault
 from ..runtime import Process, SimulatorError, command
 from .output import ERROR, is_elevated, say
 
@@ -84,5 +84,9 @@ def rundll32(process: Process) -> int:
         raise SimulatorError("NVIDIA uninstaller: without -silent it opens a window and waits for ever")
     if not is_elevated(process):
         return 740
+    fault = program_fault(process.machine, "rundll32.exe", process)
+    if fault and fault.get("effect", "none") == "none":
+        return int(fault["rc"]) & ERROR
     with process.machine.lock:
-        return 0 if cuda.uninstall_package(process.machine, match[1]) else 1
+        gone = cuda.uninstall_package(process.machine, match[1])
+    return exit_code(fault, process) if fault else 0 if gone else 1

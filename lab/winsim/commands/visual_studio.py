@@ -11,7 +11,7 @@ from ..machine import Machine
 from ..model import visual_studio as vs
 from ..model.network import NetworkError
 from ..model.proxy import user_proxy
-from ..model.software import BUSY, installer, program_fault
+from ..model.software import BUSY, exit_code, installer, program_fault
 from ..runtime import Process, SimulatorError, command
 from .output import ERROR, is_elevated
 
@@ -208,7 +208,7 @@ def _change(
         with machine.lock:
             vs.remove_instance(machine, instance)
         machine.log("removed", what=instance.title)
-        return 0
+        return exit_code(fault, process) if fault else 0
     if options["verb"] not in ("install", "modify", "update"):
         raise SimulatorError(f"Visual Studio: verb {options['verb']} is not known")
     recommended = bool({"--includerecommended", "--includeoptional"} & options["flags"])
@@ -235,14 +235,14 @@ def _change(
         return BLOCKED
     with machine.lock:
         instance.complete = not (fault and fault.get("effect") == "partial")
-        reboot = bool(machine.description.get("visual_studio_reboot")) or bool(fault and int(fault["rc"]) == REBOOT)
+        reboot = bool(machine.description.get("visual_studio_reboot")) or bool(fault and fault.get("rc") == REBOOT)
         instance.reboot = reboot
         vs.register_instance(machine, instance)
         if reboot:
             machine.need_reboot("component servicing")
     machine.log("installed", what=instance.title, packages=todo, complete=instance.complete)
     if fault:
-        return int(fault["rc"]) & ERROR
+        return exit_code(fault, process)
     return REBOOT if reboot else 0
 
 

@@ -90,6 +90,8 @@ def install(
         OSError: the disk is full.
     """
     names = list(COMPONENTS) if components is None else components
+    if int(version.split(".")[0]) < 13 and "nvcc" in names:  # crt and nvvm are components of their own since 13.0
+        names = [*names, *(name for name in ("crt", "nvvm") if name not in names)]
     if half:
         names = names[: max(1, len(names) // 2)]
     where, label = folder(version), short(version)

@@ -3,7 +3,8 @@
 Faults of programs are entries of ``machine.faults["programs"]``: ``program`` (handler name, ``*`` any), and
 ``rc`` with ``effect`` (``none``: nothing is installed, ``partial``: half of it, ``full``), ``times`` (how often, else
 for ever), ``match`` (a text that the command line must contain). ``seconds`` lets the program take so long in real time;
-without an ``rc`` that is all. ``log`` and ``text`` are what Visual Studio's log and wsl.exe say.
+without an ``rc`` that is all. ``hang`` lets it never end (``effect`` full: when its work is done, like one whose child
+holds its pipe) until somebody ends it. ``log`` and ``text`` are what Visual Studio's log and wsl.exe say.
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ NVIDIA = "CN=NVIDIA Corporation, OU=2-J, O=NVIDIA Corporation, L=Santa Clara, S=
 MICROSOFT_CORPORATION = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 
 APPX_ALL_USERS = WINDOWS_CURRENT + "\\Appx\\AppxAllUserStore\\Applications"
-FAULT_KEYS = {"program", "rc", "effect", "times", "match", "seconds", "log", "text"}
+FAULT_KEYS = {"program", "rc", "effect", "times", "match", "seconds", "hang", "log", "text"}
 BUSY = 1618  # ERROR_INSTALL_ALREADY_RUNNING
+ENDED = 0xC000013A  # STATUS_CONTROL_C_EXIT: ended from outside
 
 
 def program_fault(machine: Machine, program: str, process: Process) -> dict[str, Any] | None:
     """The first fault that is meant for this run of a program; one with ``times`` is used up, ``seconds`` are spent."""
     command_line = " ".join(process.argv)
     for fault in list(machine.faults.get("programs", [])):
-        if set(fault) - FAULT_KEYS or not {"rc", "seconds"} & set(fault):
+        if set(fault) - FAULT_KEYS or not {"rc", "seconds", "hang"} & set(fault):
             raise SimulatorError(f"fault of programs not known: {fault}")
         if not fnmatch.fnmatch(program, fault.get("program", "*")) or fault.get("match", "") not in command_line:
             continue
@@ -45,9 +47,20 @@ def program_fault(machine: Machine, program: str, process: Process) -> dict[str,
                 machine.faults["programs"].remove(fault)
         if "seconds" in fault:
             machine.clock.spend(float(fault["seconds"]), process.cancelled)
-        if "rc" in fault:
+        if fault.get("hang") and fault.get("effect", "none") == "none":
+            process.cancelled.wait()
+            return {"rc": ENDED, "effect": "none"}
+        if "rc" in fault or fault.get("hang"):
             return fault
     return None
+
+
+def exit_code(fault: dict[str, Any], process: Process) -> int:
+    """The exit code of a program that did its work; one that hangs waits here until it is ended."""
+    if fault.get("hang"):
+        process.cancelled.wait()
+        return ENDED
+    return int(fault["rc"]) & 0xFFFFFFFF
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
-from winsim.runtime import SimulatorError
+from winsim.runtime import SimulatorError, run_captured
 
 DESKTOP = "Microsoft.VisualStudio.Workload.NativeDesktop"
 INSTALLER = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer"
@@ -107,6 +108,32 @@ def test_a_slowed_installer_takes_real_time_and_does_its_work(host):
     assert host.run("C:\\dl\\vs.exe", *QUIET).rc == 0
     assert time.monotonic() - start >= 0.3
     assert host.machine.files.exists(VSWHERE)
+
+
+@pytest.mark.parametrize(("effect", "there"), [("none", False), ("full", True)])
+def test_an_installer_that_hangs_ends_only_when_somebody_ends_it(host, effect, there):
+    host.machine.faults["programs"] = [{"program": "cuda_installer.exe", "hang": True, "effect": effect, "times": 1}]
+    ended, codes = threading.Event(), []
+    argv = ["C:\\dl\\cuda.exe", "-s", "-n"]
+    thread = threading.Thread(target=lambda: codes.append(run_captured(host.session, argv, cancelled=ended).rc))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    ended.set()
+    thread.join(10)
+    assert codes == [0xC000013A]
+    assert host.machine.files.exists(NVCC) is there
+
+
+def test_crt_and_nvvm_are_components_of_their_own_since_cuda_13(host):
+    url = "https://developer.download.nvidia.com/compute/cuda/12.9.1/local_installers/cuda_12.9.1_576.57_windows.exe"
+    bring(host, url, "C:\\dl\\cuda12.exe")
+    assert host.run("C:\\dl\\cuda12.exe", "-s", "nvcc_12.9", "-n").rc == 0
+    assert host.run("C:\\dl\\cuda.exe", "-s", "nvcc_13.4", "-n").rc == 0
+    cicc = "C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v{}\\nvvm\\bin\\cicc.exe"
+    assert host.machine.files.exists(cicc.format("12.9"))
+    assert not host.machine.files.exists(cicc.format("13.4"))
+    assert host.run("C:\\dl\\cuda.exe", "-s", "cudart-dev_13.4").rc == -522190823 & 0xFFFFFFFF
 
 
 def test_a_fault_that_is_not_known_fails_loudly(host):
