@@ -18,7 +18,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test more lint images unit windows cuts faults some-faults molecule scenarios verify preflight bench fleet runner lab-status clean distclean
+.PHONY: help venv lab site test more lint images unit windows cuts faults some-faults molecule scenarios verify preflight probe compare bench fleet runner lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -83,6 +83,12 @@ verify: venv ## tell which promises hold (INVENTORY=inventory/mine for your own)
 
 preflight: venv ## tell everything that would stop the site, in one table; reads only
 	ansible-playbook -i $(INVENTORY) playbooks/preflight.yml $(ARGS)
+
+probe: venv ## ask your PCs what the lab takes for granted; reads only; one report for each is in reports/ (INVENTORY=inventory/mine)
+	ansible-playbook -i $(INVENTORY) playbooks/probe.yml $(ARGS)
+
+compare: venv ## show a report of "make probe" beside the lab's answers (REPORT=reports/probe-my-pc.json)
+	@python -m lab.probe '$(REPORT)' $(if $(filter command line environment,$(origin MACHINE)),--machine $(MACHINE))
 
 bench: venv ## time the no-op run of the Docker roles next to ping tasks, and wsl_winrm next to other connections
 	@python -m lab up

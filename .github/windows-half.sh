@@ -49,6 +49,11 @@ echo "== The distribution, through WinRM"
 over_winrm=(-e ansible_connection=wsl_winrm -e ansible_user=root -e ansible_become=false -e ansible_winrm_server_cert_validation=ignore)
 .venv/bin/ansible-playbook -i inventory/mine --limit my-pc-wsl "${over_winrm[@]}" -e "folder=$(mktemp -d)" .github/wsl-winrm.yml
 
+echo "== What this Windows answers to the questions of the probe, beside what the lab's answers"
+.venv/bin/ansible-playbook -i inventory/mine --limit my-pc playbooks/probe.yml
+cat reports/probe-my-pc.json
+make compare REPORT=reports/probe-my-pc.json
+
 echo "== Off, and off again"
 play "${half[@]}" -e proxy_state=absent
 play "${half[@]}" -e proxy_state=absent

@@ -22,6 +22,7 @@ class Claim(NamedTuple):
     source: str
     confidence: str
     tests: list[str]
+    probe: list[str] = []  # the questions of playbooks/vars/probe.yml whose answers tell whether it holds
 
 
 def read(text: str) -> list[Claim]:
