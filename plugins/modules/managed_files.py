@@ -9,6 +9,7 @@ description:
   - O(state=absent) needs no list. It brings back the originals byte for byte with their mode and owner, and removes
     what the module created, folders included. A file that the module never wrote is left alone.
   - Every file is validated before the first one is written.
+  - A file with the right content and another mode or owner than the wanted one is mended.
 options:
   originals:
     description: Folder for the originals and for the record of what was written. One for each role.
@@ -140,6 +141,12 @@ def owner_of(path):
     return found.st_uid, found.st_gid
 
 
+def found(path):
+    """Return the mode of a file, its user and its group."""
+    status = os.stat(path)
+    return stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid
+
+
 def write(path, content, mode, owner=None):
     """Put the content in place in one step, owned by the given user and group, else by root."""
     handle, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
@@ -194,16 +201,35 @@ class Files:
                 mode = mode if current is None else stat.S_IMODE(os.stat(path).st_mode)
             else:
                 content = file["content"].encode()
-            if path not in self.record or current != content or stat.S_IMODE(os.stat(path).st_mode) != mode:
+            owner = self.owner(file, current)
+            if path not in self.record or current != content or found(path) != (mode, *owner):
                 plan[path] = {
                     "content": content,
                     "mode": mode,
                     "block": file["block"] is not None,
                     "validate": file["validate"],
-                    "owner": file["owner"],
+                    "owner": owner,
+                    "folders": owner if file["owner"] else None,
                     "keep_edits": file["keep_edits"],
                 }
         return plan
+
+    def owner(self, file, current):
+        """Return whom the file shall belong to: user and group, by number."""
+        if file["block"] is not None and current is not None:
+            return owner_of(file["path"])
+        if file["owner"]:
+            try:
+                user = pwd.getpwnam(file["owner"])
+            except KeyError:
+                if self.module.check_mode:  # an earlier task would have made him
+                    return os.geteuid(), os.getegid()
+                self.module.fail_json(
+                    msg=f"{file['path']} shall belong to {file['owner']}, whom this machine does not know. "
+                    "No file was changed. Create the user, or name another one."
+                )
+            return user.pw_uid, user.pw_gid
+        return os.geteuid(), os.getegid()
 
     def dropped(self):
         """Return the files that an earlier run wrote and that this one no longer wants."""
@@ -263,17 +289,11 @@ class Files:
         return {"changed": bool(contents), "files": sorted(contents), "left": sorted(self.left), "diff": diff}
 
     def put(self, path, wanted):
-        owner = None
-        if wanted["owner"]:
-            user = pwd.getpwnam(wanted["owner"])
-            owner = user.pw_uid, user.pw_gid
         for folder in missing_folders(path):
             os.mkdir(folder, 0o755)
-            if owner:
-                os.chown(folder, *owner)
-        if wanted["block"] and os.path.exists(path):
-            owner = owner_of(path)
-        write(path, wanted["content"], wanted["mode"], owner)
+            if wanted["folders"]:
+                os.chown(folder, *wanted["folders"])
+        write(path, wanted["content"], wanted["mode"], wanted["owner"])
 
     # -- absent ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """The module that writes a role's files and gives back what was there before."""
 
 import json
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -216,3 +218,37 @@ def test_a_template_and_its_folders_belong_to_their_user(run, tmp_path, monkeypa
         ("project", (1000, 100)),
         (".devcontainer", (1000, 100)),
     ]
+
+
+def test_a_wrong_mode_is_mended(run, tmp_path):
+    file = {"path": "a", "content": "x\n", "mode": "0640"}
+    run(file)
+    (tmp_path / "a").chmod(0o600)
+    assert run(file) == (True, ["a"])
+    assert (tmp_path / "a").stat().st_mode & 0o7777 == 0o640
+    assert run(file) == (False, [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_wrong_owner_is_mended_and_a_file_with_a_block_keeps_its_own(run, tmp_path):
+    files = (
+        {"path": "a", "content": "x\n"},
+        {"path": "b", "content": "x\n", "owner": "nobody"},
+        {"path": "c", "block": "x"},
+    )
+    nobody = pwd.getpwnam("nobody")
+    run(*files)
+    os.chown(tmp_path / "a", nobody.pw_uid, nobody.pw_gid)
+    os.chown(tmp_path / "b", 0, 0)
+    os.chown(tmp_path / "c", nobody.pw_uid, nobody.pw_gid)
+    assert run(*files) == (True, ["a", "b"])
+    owners = [((tmp_path / name).stat().st_uid, (tmp_path / name).stat().st_gid) for name in "abc"]
+    assert owners == [(0, 0), (nobody.pw_uid, nobody.pw_gid), (nobody.pw_uid, nobody.pw_gid)]
+    assert run(*files) == (False, [])
+
+
+def test_an_owner_whom_nobody_knows_is_named_before_a_file_is_changed(ask, tmp_path):
+    answer = ask({"path": "a", "content": "x\n"}, {"path": "b", "content": "x\n", "owner": "no-such-user"})
+    assert "shall belong to no-such-user, whom this machine does not know" in answer["msg"]
+    assert tree(tmp_path) == {}
+    assert ask({"path": "b", "content": "x\n", "owner": "no-such-user"}, check=True)["changed"] is True
