@@ -4,10 +4,13 @@ import importlib.util
 import json
 from pathlib import Path
 
+import ansible.module_utils
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-MODULES = Path(__file__).parents[2] / "plugins" / "modules"
+PLUGINS = Path(__file__).parents[2] / "plugins"
+MODULES = PLUGINS / "modules"
+ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))  # as module_utils in ansible.cfg does
 
 
 def load(name):

@@ -24,6 +24,7 @@ FETCH = "E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/main/b/bind9/l
             "Another program uses apt",
         ),
         ("Failed to lock apt for exclusive operation: E:Could not open lock file", "Another program uses apt"),
+        ("apt is in use: /var/lib/apt/lists/lock has been held by process 411 (apt-get)", "Another program uses apt"),
         ("dpkg: error: dpkg frontend lock was locked by another process with pid 411", "Another program uses apt"),
         (f"{FETCH}  511  Network Authentication Required", "The proxy wants a log-in"),
         (
@@ -43,3 +44,30 @@ FETCH = "E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/main/b/bind9/l
 )
 def test_the_cause_is_named(said, expected):
     assert expected in cause(said)
+
+
+FOUND = {
+    "findings": [
+        {"severity": "error", "text": "/usr/bin/python3: it does not fit. Give it back."},
+        {"severity": "warning", "text": "/etc/apt/sources.list:9: no key."},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["Could not import the python3-apt module using /usr/bin/python3", "E: The list of sources could not be read."],
+)
+def test_what_apt_does_not_explain_itself_is_explained_by_what_was_found(said):
+    given = {"apt_source_failed": {"msg": said}, "apt_source_what": "Docker", "__apt_source_facts": FOUND}
+    assert role_value("apt_source", "__apt_source_cause", **given) == "/usr/bin/python3: it does not fit. Give it back."
+
+
+def test_a_known_cause_comes_before_what_was_found():
+    given = {"apt_source_failed": {"stderr": f"{FETCH}  Hash Sum mismatch"}, "__apt_source_facts": FOUND}
+    assert "is not the one that its signed index names" in role_value("apt_source", "__apt_source_cause", **given)
+
+
+def test_errors_refuse_and_warnings_are_named():
+    assert role_value("apt_source", "__apt_source_errors_found", __apt_source_facts=FOUND) == FOUND["findings"][:1]
+    assert role_value("apt_source", "__apt_source_notes", __apt_source_facts=FOUND) == FOUND["findings"][1:]

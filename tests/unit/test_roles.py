@@ -170,3 +170,41 @@ def test_a_template_says_who_manages_the_file(template):
 def test_no_task_ignores_errors():
     files = [*(ROOT / "roles").rglob("*.yml"), *(ROOT / "playbooks").glob("*.yml")]
     assert [str(path) for path in files if "ignore_errors" in path.read_text()] == []
+
+
+def test_a_script_that_reads_what_apt_says_reads_it_in_english():
+    """apt and dpkg translate their output; dpkg-query with a format does not."""
+    scripts = {path: path.read_text() for path in (ROOT / "roles").rglob("*.sh")}
+    reading = {
+        path: text for path, text in scripts.items() if re.search(r"\bapt-(cache|get|config|mark)\b|\bdpkg -", text)
+    }
+    assert [path.name for path, text in reading.items() if "LC_ALL=C.UTF-8" not in text] == []
+    assert len(reading) > 1
+
+
+def roles_that_use_apt() -> set[str]:
+    """Return the public roles with a task that lets apt work."""
+    use = re.compile(r"^ *(ansible\.builtin\.apt|apt_source|apt_mirror_sources):$|name: apt_source$", re.MULTILINE)
+    files = [path for role in PUBLIC for path in (ROOT / "roles" / role / "tasks").glob("*.yml")]
+    return {path.parts[-3] for path in files if use.search(path.read_text())}
+
+
+def test_apt_is_looked_at_before_the_first_role_that_uses_it():
+    (play,) = load(ROOT / "playbooks" / "wsl.yml")
+    looks = [
+        task for task in play["pre_tasks"] if task.get("ansible.builtin.import_role", {}).get("name") == "apt_source"
+    ]
+    assert [look["ansible.builtin.import_role"]["tasks_from"] for look in looks] == ["preflight"]
+    assert set(looks[0]["tags"]) == roles_that_use_apt()
+    assert set(re.findall(r"(\w+)_state", looks[0]["when"])) == roles_that_use_apt()
+    preflight = (ROOT / "playbooks" / "preflight.yml").read_text()
+    assert re.search(r"loop: \[wsl_proxy, apt_source, ", preflight)
+
+
+@pytest.mark.parametrize("role", PUBLIC)
+def test_whoever_uses_apt_waits_for_others_who_do(role):
+    for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):
+        head, found, tasks = path.read_text().partition("ansible.builtin.apt:\n")
+        if found:
+            assert "apt_lock:" in head, path
+            assert tasks.count("lock_timeout: 120") == tasks.count("ansible.builtin.apt:\n") + 1, path
