@@ -138,3 +138,24 @@ def test_leftovers_of_earlier_installations_are_named_with_the_remedy():
 @pytest.mark.parametrize("script", ["look.sh", "verify.sh"])
 def test_the_scripts_are_valid_shell(script):
     assert subprocess.run(["sh", "-n", ROLES / "cuda_wsl/files" / script], check=False).returncode == 0
+
+
+APT_CACHE = r"""#!/bin/sh
+one='%s\n  %s (none)\n  %s %s\n'
+case $1:$LC_ALL in
+pkgnames:*) echo nvidia-driver-580; echo cuda; echo zlib1g ;;
+policy:C.UTF-8) printf "$one" nvidia-driver-580: Installed: Candidate: 580.1 cuda: Installed: Candidate: '(none)' ;;
+policy:*) printf "$one" nvidia-driver-580： 已安装： 候选： 580.1 cuda： 已安装： 候选： （无） ;;
+esac
+"""
+
+
+def test_a_driver_that_could_come_in_is_seen_on_a_chinese_machine(tmp_path):
+    """FACTS P29: apt translates what the script reads."""
+    program = tmp_path / "apt-cache"
+    program.write_text(APT_CACHE)
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "LC_ALL": "zh_CN.UTF-8"}
+    argv = ["sh", ROLES / "cuda_wsl/files/verify.sh"]
+    shown = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True, timeout=20)
+    assert shown.stdout.split() == ["nvidia-driver-580"]

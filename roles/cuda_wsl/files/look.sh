@@ -2,6 +2,7 @@
 # Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GIB", "gpu NAME" or "nogpu CAUSE",
 # "installed PACKAGE", "known PACKAGE".
 # usage: sh -c THIS look "DRIVER-PATTERN ..." PACKAGE ...
+export LC_ALL=C.UTF-8
 set -f
 installed() { dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'; }
 
