@@ -4,9 +4,12 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 
+from ansible.module_utils.apt_program import LOCKED, Apt, cause
+from ansible.module_utils.apt_sources import is_same, switched_off, switched_on
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
@@ -20,8 +23,14 @@ description:
   - The index is fetched with the new key and the new source before either is put in place, so a repository that
     cannot be reached or is signed by somebody else changes nothing. Only this repository's index is fetched, unless
     the machine has no other index or none of this day.
-  - Files that name the same repository in another way are moved away, since apt refuses two different C(Signed-By)
-    values for one repository. O(state=absent) brings them back.
+  - Whatever names the same repository in another way or in another place is set aside, since apt refuses to work at all
+    with two different C(Signed-By) values for one repository. A file that names nothing else is moved away; in a shared
+    one the lines become comments and no other byte changes. O(state=absent) brings them back.
+  - The sources as they will be are read by apt before any file is changed, so a source with which apt cannot read its
+    sources never stays.
+  - The key and the source file belong to root and can be read by everybody, since apt verifies as a user of its own;
+    a wrong mode or owner is mended, also of the folder of the key.
+  - While another program holds the lock of apt's lists, the module waits for it, at most O(lock_timeout) seconds.
   - One run does what would otherwise take five tasks, and reads only when there is nothing to do.
 options:
   name:
@@ -75,6 +84,10 @@ options:
       apt's own configuration says about a proxy comes first.
     type: str
     default: ""
+  lock_timeout:
+    description: How long to wait for another program that fetches an index, in seconds.
+    type: int
+    default: 120
   originals:
     description: Folder that keeps what was there before, one folder below it for each O(name).
     type: path
@@ -106,57 +119,20 @@ index:
   description: Which index was fetched, V(none), V(source) or V(all).
   returned: success
   type: str
+set_aside:
+  description: Where the same repository was named, each as FILE:LINE.
+  returned: with O(state=present)
+  type: list
+  elements: str
 files:
-  description: The files that were written, moved away, brought back or removed.
+  description: The files that were written, moved away, brought back or removed, and the folders that were opened.
   returned: success
   type: list
   elements: str
 """
 
-PARTS = "/etc/apt/sources.list.d"
-LISTS = "/var/lib/apt/lists"
 DAY = 24 * 3600
 ARMOR = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
-
-
-CAUSES = [
-    (
-        "not valid yet",
-        (
-            "is not valid yet",
-            "The clock of this machine is behind, as it can be after Windows slept: say 'wsl --shutdown' on Windows, "
-            "then run again.",
-        ),
-    ),
-    (
-        "Hash Sum mismatch|unexpected size|Clearsigned file isn't valid",
-        (
-            "is not the one that was signed: a proxy or a mirror on the way has changed it or cut it short",
-            "Run again; if it stays so, ask who runs the proxy, or wait until the vendor has finished publishing.",
-        ),
-    ),
-    (
-        "NO_PUBKEY|BADSIG|EXPKEYSIG|is not signed|Missing key|signature",
-        (
-            "is not signed by this key",
-            "Look at the address in a browser (a proxy or a portal may answer in its place); if the vendor has "
-            "announced a new key, put its fingerprint into the variable; then run again.",
-        ),
-    ),
-    (
-        "404 +Not Found",
-        (
-            "does not exist",
-            "The repository has nothing for suite {suites}. Compare it with what the vendor offers, then run again.",
-        ),
-    ),
-]
-"""What apt says (a pattern; the first that fits counts), and the cause and the remedy in our words."""
-UNKNOWN_CAUSE = (
-    "could not be fetched",
-    "Check that the proxy program runs on Windows and has a connection itself, and that the repository offers suite "
-    "{suites}, then run again.",
-)
 
 
 class Refused(Exception):
@@ -171,14 +147,25 @@ def read(path):
         return None
 
 
-def write(path, content):
-    """Put the content in place in one step, readable by everybody as apt's sandbox user needs it."""
+def write(path, content, like=None):
+    """Put the content in place in one step, readable by everybody as apt's user needs it, or as another file is."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".", dir=os.path.dirname(path))
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-    os.chmod(temporary, 0o644)
+    if like:
+        shutil.copymode(like, temporary)
+        owner = os.stat(like)
+        os.chown(temporary, owner.st_uid, owner.st_gid)
+    else:
+        os.chmod(temporary, 0o644)
     os.replace(temporary, path)
+
+
+def is_open(path):
+    """Tell whether a file is root's own and everybody may read it."""
+    status = os.lstat(path)
+    return stat.S_ISREG(status.st_mode) and stat.S_IMODE(status.st_mode) == 0o644 and status.st_uid == os.geteuid()
 
 
 def deb822(uris, suites, components, architectures, keyring):
@@ -199,22 +186,13 @@ def list_prefix(uri):
     return re.sub(r"[\\|{}\[\]<>\"^~_=!@#$%^&*]", lambda match: f"%{ord(match.group()):02x}", fixed).replace("/", "_")
 
 
-def repositories(text):
-    """Return the addresses that the active lines of a sources file name, one-line or deb822."""
-    active = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
-    return [
-        address.rstrip("/")
-        for line in active
-        for address in re.findall(r"[a-z+]+:/+[^\s\]]+", line)
-        if not line.startswith("Signed-By")
-    ]
-
-
 class Source:
     def __init__(self, module):
         self.module = module
         self.wanted = module.params
-        self.path = f"{PARTS}/{self.wanted['name']}.sources"
+        self.apt = Apt()
+        self.aside = []
+        self.path = f"{self.apt.parts}/{self.wanted['name']}.sources"
         self.saved = os.path.join(self.wanted["originals"], self.wanted["name"])
         self.record = json.loads(read(f"{self.saved}/record.json") or "{}")
 
@@ -236,7 +214,7 @@ class Source:
         return [records[at + 1][9] for at, record in enumerate(records[:-1]) if record[0] == "pub"]
 
     def key(self):
-        """Return the verified key, or None when the keyring already holds exactly this one."""
+        """Return the verified key, or None when the keyring already holds exactly this one and apt can read it."""
         wanted = re.sub(r"\s", "", self.wanted["fingerprint"]).upper()
         if not re.fullmatch(r"[0-9A-F]{40}", wanted):
             raise Refused(
@@ -244,7 +222,7 @@ class Source:
             )
         installed = read(self.wanted["keyring"])
         if installed and self.fingerprints(installed) == [wanted]:
-            return None
+            return None if is_open(self.wanted["keyring"]) else installed
         if self.module.check_mode:
             return b""
         key, url = self.download(), self.wanted["key_url"]
@@ -285,50 +263,103 @@ class Source:
 
     def content(self):
         wanted = self.wanted
-        architectures = wanted["architectures"] or [
-            self.module.run_command(["dpkg", "--print-architecture"], check_rc=True)[1].strip()
-        ]
+        architectures = wanted["architectures"] or [self.apt.architecture]
         return deb822(wanted["uris"], wanted["suites"], wanted["components"], architectures, wanted["keyring"]).encode()
 
-    def leftovers(self):
-        """Return the files that name this repository in another way, and those that the caller wants away."""
-        ours = {uri.rstrip("/") for uri in self.wanted["uris"]}
-        others = [f"{PARTS}/{name}" for name in sorted(os.listdir(PARTS))] if os.path.isdir(PARTS) else []
-        found = [path for path in self.wanted["replaces"] if os.path.exists(path)]
-        for path in others:
-            if path in found or path == self.path or not path.endswith((".list", ".sources")):
+    def twice(self, known):
+        """Return {file: entries} for what names this repository in another place."""
+        found = {}
+        for entry in known:
+            if not entry.enabled or entry.file == self.path:
                 continue
-            named = set(repositories((read(path) or b"").decode(errors="replace")))
-            if named & ours and named - ours:
+            named = is_same(entry, self.wanted["uris"], self.wanted["suites"], self.apt.architecture)
+            if named and len(named) < len(entry.uris):
                 raise Refused(
-                    f"{path} names {', '.join(sorted(named & ours))} beside other repositories, "
-                    "which would then carry two signing keys. Take its lines out of that file and run again."
+                    f"{entry.where} names {', '.join(named)} beside other repositories, which would then carry two "
+                    "signing keys, and apt would refuse to read its sources. Nothing was changed. Give it a stanza of "
+                    "its own, or take it out, then run again."
                 )
-            if named & ours:
-                found.append(path)
+            if named:
+                found.setdefault(entry.file, []).append(entry)
         return found
 
-    def apply(self, plan):
+    def set_aside(self):
+        """Return {file: content} for the files with this repository: None for those to move away."""
+        known = self.apt.entries()
+        plan = {path: None for path in self.wanted["replaces"] if os.path.exists(path)}
+        for path, entries in self.twice(known).items():
+            if path in plan:
+                continue
+            others = [entry for entry in known if entry.file == path and entry.enabled and entry not in entries]
+            if others or path == self.apt.list:
+                text = read(path).decode(errors="surrogateescape")
+                plan[path] = switched_off(text, entries, self.wanted["name"]).encode(errors="surrogateescape")
+            else:
+                plan[path] = None
+            self.aside += [entry.where for entry in entries]
+            self.module.warn(
+                f"{', '.join(entry.where for entry in entries)} named this repository in another way and "
+                f"{'was moved away' if plan[path] is None else 'is a comment now'}; 'absent' brings it back."
+            )
+        return plan
+
+    def check(self, plan):
+        """Refuse a plan with which apt could not read its sources."""
+        sources = {path: content for path, content in plan.items() if path != self.wanted["keyring"]}
+        if not sources:
+            return
+        for error in self.apt.unreadable(sources):
+            file, line = self.apt.line_in(error)
+            places = [entry.where for entry in self.apt.guilty(error, self.apt.entries())]
+            where = f"{file}:{line}" if line else ", ".join(places) or file or "its sources"
+            raise Refused(
+                f"apt cannot read its sources because of {where}: {error}. No file was changed. Correct that place, or "
+                "put a # in front of it, then run again."
+            )
+
+    def shut_folders(self):
+        """Return the folder of the key, and apt's own above it, when others may not look into them."""
+        folder, own = os.path.dirname(self.wanted["keyring"]), os.path.dirname(self.apt.list)
+        folders = [own, folder] if folder.startswith(f"{own}/") else [folder]
+        modes = {one: stat.S_IMODE(os.stat(one).st_mode) for one in folders if os.path.isdir(one)}
+        return [one for one, mode in modes.items() if mode & 0o055 != 0o055]
+
+    def keep(self, path, content):
+        """Note what stands in the place of a file, once; of the files of others what stands there last."""
+        ours = path in (self.path, self.wanted["keyring"])
+        if ours and path in self.record:
+            return
+        if content is not None and not ours:  # a shared file: its lines tell what they were
+            self.record[path] = {"commented": True}
+            return
+        self.record[path] = os.path.basename(path) if os.path.exists(path) else None
+        if self.record[path]:
+            os.makedirs(self.saved, mode=0o755, exist_ok=True)
+            shutil.copy2(path, f"{self.saved}/{self.record[path]}")
+            owner = os.stat(path)
+            os.chown(f"{self.saved}/{self.record[path]}", owner.st_uid, owner.st_gid)
+
+    def apply(self, plan, shut):
         """Bring each file of the plan (path: content, or None for gone) into its state, keeping the originals."""
-        for path in plan:
-            if path not in self.record:
-                self.record[path] = os.path.basename(path) if os.path.exists(path) else None
-                if self.record[path]:
-                    os.makedirs(self.saved, mode=0o755, exist_ok=True)
-                    shutil.copy2(path, f"{self.saved}/{self.record[path]}")
+        for path, content in plan.items():
+            if content != read(path):
+                self.keep(path, content)
         if plan:
             write(f"{self.saved}/record.json", json.dumps(self.record, indent=2).encode() + b"\n")
+        for folder in shut:
+            os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | 0o055)
         for path, content in plan.items():
             if content is None:
                 os.remove(path)
             else:
-                write(path, content)
+                write(path, content, like=None if path in (self.path, self.wanted["keyring"]) else path)
 
     # -- the index ---------------------------------------------------------------------------------------------------
 
     def releases(self):
         """Return the release files that apt has, split into this repository's and others."""
-        names = [name for name in (os.listdir(LISTS) if os.path.isdir(LISTS) else []) if name.endswith("Release")]
+        lists = self.apt.lists
+        names = [name for name in (os.listdir(lists) if os.path.isdir(lists) else []) if name.endswith("Release")]
         prefixes = tuple(list_prefix(uri) for uri in self.wanted["uris"])
         return [name for name in names if name.startswith(prefixes)], [
             name for name in names if not name.startswith(prefixes)
@@ -337,9 +368,9 @@ class Source:
     def index(self):
         """Say which index to fetch: this repository's, or all when the others are missing or older than a day."""
         others = self.releases()[1]
-        return "source" if others and time.time() - os.stat(LISTS).st_mtime < DAY else "all"
+        return "source" if others and time.time() - os.stat(self.apt.lists).st_mtime < DAY else "all"
 
-    def fetch(self, scope, source, key, leftovers):
+    def fetch(self, scope, source, key, plan):
         """Fetch the index as it will be, before the files are in place."""
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
@@ -347,36 +378,29 @@ class Source:
             if key:
                 keyring = f"{folder}/{os.path.basename(keyring)}"
                 write(keyring, key)
-            candidate = f"{folder}/parts/{os.path.basename(self.path)}"
-            write(
-                candidate,
-                source.replace(f"Signed-By: {self.wanted['keyring']}".encode(), f"Signed-By: {keyring}".encode()),
-            )
-            if scope == "all":
-                for name in set(os.listdir(PARTS)) - {os.path.basename(path) for path in [*leftovers, self.path]}:
-                    os.symlink(f"{PARTS}/{name}", f"{folder}/parts/{name}")
-                where = ["-o", f"Dir::Etc::SourceParts={folder}/parts"]
-            else:
-                where = [
-                    "-o",
-                    f"Dir::Etc::SourceList={candidate}",
-                    "-o",
-                    "Dir::Etc::SourceParts=-",
-                    "-o",
-                    "APT::Get::List-Cleanup=0",
-                ]
-            os.chmod(f"{folder}/parts", 0o755)
-            rc, _, err = self.module.run_command(
-                ["apt-get", "update", "-q", "-o", "APT::Update::Error-Mode=any", *where]
-            )
-        if rc and (scope == "source" or not self.releases()[0] or any(uri in err for uri in self.wanted["uris"])):
-            cause, remedy = next((words for pattern, words in CAUSES if re.search(pattern, err)), UNKNOWN_CAUSE)
-            raise Refused(
-                f"The index of {', '.join(self.wanted['uris'])} {cause}. No file was changed. "
-                f"{remedy.format(suites=' '.join(self.wanted['suites']))} apt says: {' '.join(err.split())}"
-            )
+            candidate = f"{folder}/{os.path.basename(self.path)}"
+            signed = f"Signed-By: {self.wanted['keyring']}".encode(), f"Signed-By: {keyring}".encode()
+            write(candidate, source.replace(*signed))
+            only = ["-o", f"Dir::Etc::SourceList={candidate}", "-o", "Dir::Etc::SourceParts=-"]
+            rc, said = self.apt.update([*only, "-o", "APT::Get::List-Cleanup=0"], self.wanted["lock_timeout"])
+        if rc and LOCKED.search(said) or "apt is in use" in said:
+            raise Refused(f"{' '.join(said.split()).removeprefix('E: ')} No file was changed.")
         if rc:
-            self.module.warn(f"Another repository of this machine could not be refreshed: {err.strip()}")
+            why, remedy = cause(said, self.wanted["suites"])
+            raise Refused(
+                f"The index of {', '.join(self.wanted['uris'])} {why}. No file was changed. {remedy} "
+                f"apt says: {' '.join(said.split())}"
+            )
+        if scope == "all":
+            self.refresh({path: content for path, content in plan.items() if path != self.wanted["keyring"]})
+
+    def refresh(self, plan):
+        """Fetch what the machine's other sources have; what is wrong with them is no reason to stop."""
+        plan = {**plan, self.path: None}
+        with self.apt.candidate(plan) as options:
+            rc, said = self.apt.update([*options, "-o", "APT::Get::List-Cleanup=0"], self.wanted["lock_timeout"])
+        for trouble in self.apt.troubles(said) if rc else []:
+            self.module.warn(f"Another repository of this machine could not be refreshed: {trouble}")
 
     # -- the two states ----------------------------------------------------------------------------------------------
 
@@ -384,30 +408,44 @@ class Source:
         missing = [option for option in ("key_url", "fingerprint", "uris", "suites") if not self.wanted[option]]
         if missing:
             raise Refused(f"Nothing is known about {self.wanted['name']}'s {', '.join(missing)}. Give them.")
-        source, leftovers, key = self.content(), self.leftovers(), self.key()
-        plan = dict.fromkeys(leftovers)
+        source, plan, shut = self.content(), self.set_aside(), self.shut_folders()
+        key = self.key()
         if key is not None:
             plan[self.wanted["keyring"]] = key
-        if read(self.path) != source:
+        if read(self.path) != source or not is_open(self.path):
             plan[self.path] = source
+        self.check(plan)
         refresh = key is not None or self.path in plan or not self.releases()[0]
         scope = self.index() if refresh else "none"
         diff = self.diff(plan)
         if not self.module.check_mode:
             if refresh:
-                self.fetch(scope, source, key, leftovers)
-            self.apply(plan)
-        return {"changed": bool(plan) or refresh, "index": scope, "files": sorted(plan), "diff": diff}
+                self.fetch(scope, source, key, plan)
+            self.apply(plan, shut)
+        changed = bool(plan or shut) or refresh
+        files = sorted({*plan, *shut})
+        return {"changed": changed, "index": scope, "files": files, "set_aside": self.aside, "diff": diff}
 
     def absent(self):
-        plan = {}
+        plan, like = {}, {}
         for path, original in self.record.items():
-            content = read(f"{self.saved}/{original}") if original else None
-            if read(path) != content:
+            current = read(path)
+            if isinstance(original, dict):
+                text = (current or b"").decode(errors="surrogateescape")
+                content = switched_on(text, self.wanted["name"]).encode(errors="surrogateescape") if current else None
+                like[path] = path
+            else:
+                content = read(f"{self.saved}/{original}") if original else None
+                like[path] = f"{self.saved}/{original}"
+            if current != content:
                 plan[path] = content
         diff = self.diff(plan)
         if not self.module.check_mode:
-            self.apply(plan)
+            for path, content in plan.items():
+                if content is None:
+                    os.remove(path)
+                else:
+                    write(path, content, like[path])
             shutil.rmtree(self.saved, ignore_errors=True)
         return {"changed": bool(plan or self.record), "index": "none", "files": sorted(plan), "diff": diff}
 
@@ -443,6 +481,7 @@ def main():
             "architectures": texts,
             "replaces": {"type": "list", "elements": "path", "default": []},
             "http_proxy": {"type": "str", "default": ""},
+            "lock_timeout": {"type": "int", "default": 120},
             "originals": {"type": "path", "default": "/var/lib/wsl-dl-playbook/apt_source"},
         },
         supports_check_mode=True,

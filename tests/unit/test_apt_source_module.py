@@ -1,11 +1,13 @@
 """The module that trusts an apt repository: verified before anything is written, quiet when nothing is to be done."""
 
 import json
+import subprocess
 
 import pytest
 
-from tests.unit import run_module
+from tests.unit import apt_root, run_module
 
+pytestmark = apt_root.needs_apt
 ONE = """-----BEGIN PGP PUBLIC KEY BLOCK-----
 
 mDMEawR9ZRYJKwYBBAHaRw8BAQdAQBhGwa+kid4QJ+r/ZvnPi3Iqf4KYQhgRuhQO
@@ -32,14 +34,14 @@ Signed-By: {keyring}
 def machine(tmp_path, monkeypatch, capsys):
     """Return a function that runs the module on a small machine below tmp_path; the vendor publishes key ONE."""
     module = run_module.load("apt_source")
-    for name in ("parts", "lists", "keys"):
-        (tmp_path / name).mkdir()
+    apt_root.make(tmp_path / "root", monkeypatch)
+    for name, path in {"parts": "etc/apt/sources.list.d", "lists": "var/lib/apt/lists", "keys": "etc/keys"}.items():
+        (tmp_path / "root" / path).mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / "root" / path)
     (tmp_path / "lists" / "archive.example_ubuntu_dists_noble_InRelease").write_text("")
-    monkeypatch.setattr(module, "PARTS", str(tmp_path / "parts"))
-    monkeypatch.setattr(module, "LISTS", str(tmp_path / "lists"))
     calls = []
 
-    def fetch(self, scope, source, key, leftovers):
+    def fetch(self, scope, source, key, plan):
         calls.append(f"index of {scope}")
         if getattr(module, "unreachable", False):
             raise module.Refused("The index could not be fetched.")
@@ -67,7 +69,11 @@ def machine(tmp_path, monkeypatch, capsys):
         }
         return run_module.run(module, capsys, **{**known, **arguments}), list(calls)
 
-    run.module, run.path = module, tmp_path
+    def apt_reads():
+        argv = ["apt-get", "update", "--print-uris"]
+        return subprocess.run(argv, capture_output=True, text=True, check=False).stderr
+
+    run.module, run.path, run.apt_reads = module, tmp_path, apt_reads
     return run
 
 
@@ -149,8 +155,12 @@ def test_files_that_name_the_repository_in_another_way_go_and_come_back(machine)
     parts = machine.path / "parts"
     older = "deb [arch=amd64 signed-by=/old.gpg] https://vendor.example/linux/ noble stable\n"
     (parts / "vendor.list").write_text(older)
-    (parts / "vendor.sources").write_text("Types: deb\nURIs: https://vendor.example/linux\nSuites: noble\n")
-    (parts / "ubuntu.sources").write_text("URIs: http://archive.example/ubuntu\n")
+    (parts / "vendor.sources").write_text(
+        "Types: deb\nURIs: https://vendor.example/linux\nSuites: noble\nComponents: a\n"
+    )
+    (parts / "ubuntu.sources").write_text(
+        "Types: deb\nURIs: http://archive.example/ubuntu\nSuites: noble\nComponents: main\n"
+    )
     machine()
     assert files(parts) == ["ubuntu.sources", "vendor.sources"]
     machine(state="absent")
@@ -159,12 +169,169 @@ def test_files_that_name_the_repository_in_another_way_go_and_come_back(machine)
     assert "Ansible" not in (parts / "vendor.sources").read_text()
 
 
-def test_a_file_that_names_other_repositories_too_is_left_for_a_human(machine):
-    mixed = "deb https://vendor.example/linux noble stable\ndeb https://else.example/apt noble main\n"
-    (machine.path / "parts" / "mixed.list").write_text(mixed)
+SHARED = [
+    # the tutorial's line, last in the file that Ubuntu brings (CASES C5)
+    (
+        "sources.list",
+        "deb http://archive.example/ubuntu jammy main\n"
+        "{}deb [arch=amd64 signed-by=/old.gpg] https://vendor.example/linux noble stable\n",
+    ),
+    ("sources.list", "{}deb [signed-by=/old.gpg] https://vendor.example/linux noble stable\n"),
+    ("sources.list", "{}deb https://vendor.example/linux/ noble test edge # mine\ndeb http://a.example/x noble main\n"),
+    (
+        "parts/x.list",
+        "{}deb-src [ signed-by=/old.gpg ] http://vendor.example//linux noble stable\ndeb http://a.example/x noble main",
+    ),
+    (
+        "parts/x.list",
+        "deb http://a.example/x noble main\r\n{}deb [trusted=yes] https://VENDOR.example:443/linux noble stable\r\n",
+    ),
+    (
+        "parts/x.sources",
+        "{0}Types: deb\n# why\n{0}URIs: https://vendor.example/linux/\n{0}Suites: noble\n{0}Components: stable\n"
+        "{0}Signed-By:\n{0} -----BEGIN PGP PUBLIC KEY BLOCK-----\n{0} .\n{0} mDMEawR9\n"
+        "{0} -----END PGP PUBLIC KEY BLOCK-----\n"
+        "\n# else\nTypes: deb\nURIs: http://a.example/x\nSuites: noble\nComponents: main\n",
+    ),
+    (
+        "parts/x.sources",
+        "Types: deb\nURIs: http://a.example/x\nSuites: noble\nComponents: main\n\n"
+        "{0}Enabled: yes\n{0}Types: deb\n{0}Suites: noble\n{0}URIs: http://vendor.example/linux\n{0}Components: stable",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), SHARED)
+def test_in_a_shared_file_only_the_repositorys_own_lines_become_comments_and_come_back(machine, name, text):
+    path = machine.path / ("root/etc/apt/sources.list" if name == "sources.list" else name)
+    path.write_bytes(text.format("").encode())
+    path.chmod(0o640)
     answer, _ = machine()
-    assert "mixed.list names https://vendor.example/linux beside other repositories" in answer["msg"]
-    assert (machine.path / "parts" / "mixed.list").read_text() == mixed
+    assert "failed" not in answer, answer
+    assert path.read_bytes().decode() == text.format("# wsl-dl-playbook vendor: ")
+    assert path.stat().st_mode & 0o7777 == 0o640
+    assert machine.apt_reads() == ""
+    line = text.split("{")[0].count("\n") + 1
+    assert answer["set_aside"] == [f"{path.parent.resolve() / path.name}:{line}"]
+    assert machine()[0]["changed"] is False
+    machine(state="absent")
+    assert path.read_bytes().decode() == text.format("")
+    assert path.stat().st_mode & 0o7777 == 0o640
+    assert machine(state="absent")[0]["changed"] is False
+
+
+def test_what_others_write_into_a_shared_file_meanwhile_stays(machine):
+    path = machine.path / "root/etc/apt/sources.list"
+    path.write_text("deb https://vendor.example/linux noble stable\n")
+    machine()
+    path.write_text("deb http://new.example/x noble main\n" + path.read_text() + "# last\n")
+    machine(state="absent")
+    assert path.read_text() == (
+        "deb http://new.example/x noble main\ndeb https://vendor.example/linux noble stable\n# last\n"
+    )
+
+
+FLAT = {"uris": ["https://nvidia.example/stable/deb/$(ARCH)"], "suites": ["/"], "components": []}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "deb [signed-by=/old.gpg] https://nvidia.example/stable/deb/amd64 /\n",
+        "deb [signed-by=/old.gpg] https://nvidia.example/stable/deb/$(ARCH) /\n",
+        "deb [signed-by=/old.gpg] http://nvidia.example/stable/deb/ amd64/\n",
+        "deb [signed-by=/old.gpg] https://mirror.example/nvidia/stable/deb/amd64/ /\n",
+    ],
+)
+def test_a_flat_repository_is_known_in_every_spelling(machine, line):
+    (machine.path / "parts" / "theirs.list").write_text(line)
+    answer, _ = machine(**FLAT)
+    assert "failed" not in answer, answer
+    assert files(machine.path / "parts") == ["vendor.sources"]
+    assert machine.apt_reads() == ""
+    machine(state="absent", **FLAT)
+    assert files(machine.path / "parts") == ["theirs.list"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# deb https://vendor.example/linux noble stable\n",
+        "deb https://else.example/linux noble stable\n",
+        "deb https://vendor.example/linux-nightly noble stable\n",
+        "deb https://vendor.example/linux/sub noble stable\n",
+    ],
+)
+def test_other_repositories_are_left_alone(machine, text):
+    path = machine.path / "parts" / "else.list"
+    path.write_text(text)
+    answer, _ = machine()
+    assert (answer["set_aside"], path.read_text()) == ([], text)
+
+
+def test_a_stanza_that_is_switched_off_is_left_alone(machine):
+    path = machine.path / "parts" / "off.sources"
+    text = "Enabled: no\nTypes: deb\nURIs: https://vendor.example/linux\nSuites: noble\nComponents: stable\n"
+    path.write_text(text)
+    machine()
+    assert path.read_text() == text
+
+
+def test_a_stanza_with_another_repository_in_it_is_named_and_nothing_changes(machine):
+    text = "Types: deb\nURIs: http://a.example/x https://vendor.example/linux\nSuites: noble\nComponents: stable\n"
+    (machine.path / "parts" / "mixed.sources").write_text("# head\n\n" + text)
+    before = files(machine.path)
+    answer, _ = machine()
+    assert "mixed.sources:3 names https://vendor.example/linux beside other repositories" in answer["msg"]
+    assert files(machine.path) == before
+
+
+def test_a_source_that_apt_cannot_read_is_named_and_nothing_changes(machine):
+    (machine.path / "root/etc/apt/sources.list").write_text("deb http://a.example/x noble main\ndeb http://broken\n")
+    before = files(machine.path)
+    answer, calls = machine()
+    assert f"because of {machine.path}/root/etc/apt/sources.list:2: Malformed entry 2" in answer["msg"]
+    assert "No file was changed" in answer["msg"]
+    assert ("index of source" in calls, files(machine.path)) == (False, before)
+
+
+def test_a_key_and_a_source_that_others_cannot_read_are_mended(machine):
+    machine()
+    for name in ("keys/vendor.asc", "parts/vendor.sources"):
+        (machine.path / name).chmod(0o600)
+        answer, calls = machine()
+        assert (answer["changed"], "key" in calls) == (True, False)
+        assert (machine.path / name).stat().st_mode & 0o7777 == 0o644
+        assert machine()[0]["changed"] is False
+
+
+def test_a_right_key_of_before_that_others_cannot_read_is_mended_and_stays_with_absent(machine):
+    keyring = machine.path / "keys" / "vendor.asc"
+    keyring.write_text(ONE)
+    keyring.chmod(0o600)
+    assert machine()[1] == ["index of source"]
+    assert keyring.stat().st_mode & 0o7777 == 0o644
+    machine(state="absent")
+    assert keyring.read_text() == ONE
+
+
+def test_a_folder_of_keys_that_others_cannot_enter_is_opened(machine):
+    folder = machine.path / "root/etc/apt/keyrings"
+    machine(keyring=f"{folder}/vendor.asc")
+    folder.chmod(0o700)
+    answer, _ = machine(keyring=f"{folder}/vendor.asc")
+    assert (answer["changed"], answer["files"]) == (True, [str(folder)])
+    assert folder.stat().st_mode & 0o7777 == 0o755
+    assert machine(keyring=f"{folder}/vendor.asc")[0]["changed"] is False
+
+
+def test_a_key_that_is_a_link_becomes_a_file(machine):
+    (machine.path / "elsewhere.asc").write_text(ONE)
+    keyring = machine.path / "keys" / "vendor.asc"
+    keyring.symlink_to(machine.path / "elsewhere.asc")
+    assert machine()[0]["changed"] is True
+    assert not keyring.is_symlink()
+    assert (machine.path / "elsewhere.asc").read_text() == ONE
 
 
 def test_a_comment_that_names_the_repository_is_no_conflict(machine):
