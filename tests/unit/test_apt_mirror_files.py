@@ -1,34 +1,14 @@
 """What apt_mirror writes and refuses, without a host."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
-from tests.unit.role_values import ROLES, role_files, role_value
+from tests.unit.role_values import role_files, role_value
 
 NOBLE = {"pkg_mgr": "apt", "distribution": "Ubuntu", "distribution_release": "noble"}
-POLICY = """\
-Package files:
- 100 /var/lib/dpkg/status
-     release a=now
- 500 https://ppa.example/ubuntu noble/main amd64 Packages
-     release v=24.04,o=LP-PPA-example,a=noble,n=noble,l=ppa,c=main,b=amd64
- 500 http://security.ubuntu.com/ubuntu noble-security/main amd64 Packages
-     release v=24.04,o=Ubuntu,a=noble-security,n=noble,l=Ubuntu,c=main,b=amd64
- 500 https://mirrors.ustc.edu.cn/ubuntu noble-updates/main amd64 Packages
-     release v=24.04,o=Ubuntu,a=noble-updates,n=noble,l=Ubuntu,c=main,b=amd64
- 500 https://mirrors.ustc.edu.cn/ubuntu noble/main amd64 Packages
-     release v=24.04,o=Ubuntu,a=noble,n=noble,l=Ubuntu,c=main,b=amd64
-"""
 
 
 def value(expression, **variables):
     return role_value("apt_mirror", expression, **({"ansible_facts": NOBLE} | variables))
-
-
-def served(policy):
-    return value("__apt_mirror_served", __apt_mirror_index={"stdout": policy})
 
 
 def test_apt_reaches_the_mirror_directly_with_both_schemes():
@@ -45,20 +25,6 @@ def test_cloud_init_keeps_the_sources_where_it_is_installed():
     assert file["in_existing_folder"] is True
 
 
-def test_the_archive_is_recognised_among_other_repositories():
-    assert served(POLICY) == ["https://mirrors.ustc.edu.cn/ubuntu"]
-
-
-def test_a_second_copy_of_the_archive_is_noticed():
-    second = POLICY.replace("https://mirrors.ustc.edu.cn/ubuntu noble/", "http://archive.ubuntu.com/ubuntu noble/")
-    assert served(second) == ["https://mirrors.ustc.edu.cn/ubuntu", "http://archive.ubuntu.com/ubuntu"]
-
-
-def test_the_suites_to_fetch_follow_the_choice_for_security():
-    assert value("__apt_mirror_suites") == ["noble", "noble-updates"]
-    assert value("__apt_mirror_suites", apt_mirror_security=True) == ["noble", "noble-updates", "noble-security"]
-
-
 def test_the_defaults_are_not_refused():
     assert value("__apt_mirror_refusals") == []
 
@@ -73,8 +39,3 @@ def test_what_is_no_address_of_a_mirror_is_refused(uri):
 def test_a_machine_without_apt_is_refused():
     found = value("__apt_mirror_refusals", ansible_facts=NOBLE | {"pkg_mgr": "dnf"})
     assert found == ["This machine does not use apt. Set apt_mirror_state to ignore."]
-
-
-def test_the_index_script_is_valid_shell():
-    script = Path(ROLES / "apt_mirror/files/index.sh")
-    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0

@@ -9,6 +9,10 @@ description:
     change; other repositories, comments and order stay.
   - Which address is the archive's is read from the sources themselves. It is the one that serves the suite
     C(CODENAME-updates), or C(CODENAME-security) for security updates; no other repository has such suites.
+  - Nothing is changed before apt has fetched the mirror's index and has the archive from the mirror alone, with the
+    sources as they will be. So a mirror that does not work leaves the machine as it was, with a former mirror too.
+  - The mirror is judged by its own index only. Other sources in the same files are fetched as well where the mirror's
+    index was missing; what is wrong with them becomes a warning with file and line.
   - The originals are kept. O(state=absent) brings them back byte for byte; when somebody edited the file meanwhile, it
     gives the edited file its old addresses.
 options:
@@ -24,6 +28,18 @@ options:
     description: Whether security updates come from the mirror too.
     type: bool
     default: false
+  origin:
+    description: How the archive and its mirrors call their origin in their index, V(Ubuntu) or V(Debian).
+    type: str
+    default: Ubuntu
+  http_proxy:
+    description: HTTP proxy for the other sources, C(http://HOST:PORT); empty for the environment's.
+    type: str
+    default: ""
+  lock_timeout:
+    description: How long to wait for another program that fetches an index, in seconds.
+    type: int
+    default: 120
   originals:
     description: Folder for the originals.
     type: path
@@ -60,16 +76,32 @@ files:
   returned: success
   type: list
   elements: str
+fetched:
+  description: Whether the mirror's index was fetched.
+  returned: success
+  type: bool
+troubles:
+  description: What apt said about other sources in these files.
+  returned: success
+  type: list
+  elements: str
 """
 
 import os  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
 import tempfile  # noqa: E402
+from urllib.parse import urlsplit  # noqa: E402
 
+from ansible.module_utils.apt_program import Apt, cause, errors, run  # noqa: E402
+from ansible.module_utils.apt_sources import entries as sources_in  # noqa: E402
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 ONE_LINE = re.compile(r"^(?P<head>\s*deb(?:-src)?\s+(?:\[[^\]]*\]\s+)?)(?P<uris>\S+)(?P<tail>\s+(?P<suites>\S+)\s.*)$")
+SERVED = r" (\S+) {codename}(?:-updates|-backports)?/\S+ \S+ Packages\n *release [^\n]*\bo={origin},"
+"""How "apt-cache policy" tells where apt has the release itself from: the archive and its mirrors name their origin."""
+LOCAL = re.compile(r"disk of this machine|clock of this machine|sudo chmod")
+"""Remedies of causes that are not the mirror's."""
 FIELD = re.compile(r"^(?P<name>[A-Za-z-]+):[ \t]*(?P<value>.*?)[ \t]*$")
 
 
@@ -160,12 +192,112 @@ class Sources:
         write(self.written_path, wanted, like=self.original_path)
 
 
+class Refused(Exception):
+    """The cause and the remedy."""
+
+
+class Mirror:
+    """The mirror, tried with the sources as they will be."""
+
+    def __init__(self, wanted, plan):
+        self.wanted, self.uri = wanted, wanted["uri"]
+        self.plan = {sources.path: text for sources, text in plan.items() if text != sources.current}
+        self.texts = {sources.path: text for sources, text in plan.items() if text is not None}
+        self.apt = Apt()
+        self.troubles = []
+
+    def is_missing(self):
+        """Tell whether apt lacks the mirror's index of a suite."""
+        wanted = self.wanted
+        suites = [wanted["codename"], f"{wanted['codename']}-updates"]
+        suites += [f"{wanted['codename']}-security"] if wanted["security"] else []
+        name = re.sub(r"^https?://", "", self.uri).replace("_", "%5f").replace("~", "%7e").replace("/", "_")
+        there = set(os.listdir(self.apt.lists)) if os.path.isdir(self.apt.lists) else set()
+        return not all({f"{name}_dists_{suite}_InRelease", f"{name}_dists_{suite}_Release"} & there for suite in suites)
+
+    def update(self, mirrors, **environment):
+        """Fetch the index of the mirror, or of what else the files name; return rc and what apt said."""
+        with tempfile.TemporaryDirectory(prefix="apt-mirror-") as folder:
+            os.chmod(folder, 0o755)
+            for path, text in self.texts.items():
+                lines = text.split("\n")
+                chosen = [entry for entry in sources_in(path, text) if (self.uri in entry.uris) == mirrors]
+                kept = "\n\n".join("\n".join(lines[entry.first - 1 : entry.last]) for entry in chosen)
+                name = os.path.basename(path) if path.endswith(".sources") else f"{os.path.basename(path)}.list"
+                with open(f"{folder}/{name}", "w", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(f"{kept}\n")
+            host = urlsplit(self.uri).hostname
+            direct = [
+                word for scheme in ("http", "https") for word in ("-o", f"Acquire::{scheme}::Proxy::{host}=DIRECT")
+            ]
+            only = ["-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={folder}"]
+            options = [*only, "-o", "APT::Get::List-Cleanup=0", *direct]
+            return self.apt.update(options, self.wanted["lock_timeout"], **environment)
+
+    def fetch(self):
+        """Refuse a mirror whose index apt cannot fetch; tell what is wrong with the other sources."""
+        rc, said = self.update(mirrors=True)
+        if "apt is in use" in said:
+            raise Refused(f"{' '.join(errors(said))} Nothing was changed.")
+        if rc:
+            why, remedy = cause(said, [self.wanted["codename"]])
+            if not LOCAL.search(remedy):
+                remedy = "Set apt_mirror_uri to another mirror, or run again later."
+            raise Refused(
+                f"apt cannot use the mirror {self.uri}: its index {why}. Nothing was changed. {remedy} "
+                f"apt says: {' '.join(said.split())}"
+            )
+        proxy = self.wanted["http_proxy"]
+        environment = {"http_proxy": proxy, "https_proxy": proxy} if proxy else {}
+        rc, said = self.update(mirrors=False, **environment)
+        self.troubles = self.apt.troubles(said) if rc else []
+
+    def served(self):
+        """Return where apt has the archive from, with the sources as they will be."""
+        with self.apt.candidate({path: encoded(text) for path, text in self.plan.items()}) as options:
+            memory = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+            rc, out, said = run(["apt-cache", "policy", *([*options, *memory] if self.plan else [])], 300)
+            said = self.apt.real(said)
+        if rc:
+            told = "; ".join(self.apt.troubles(said)) or said
+            raise Refused(
+                f"apt cannot read its sources or its preferences, which is not the mirror's fault: {told} "
+                "Nothing was changed. Correct that place, or put a # in front of the line, then run again."
+            )
+        form = SERVED.format(codename=re.escape(self.wanted["codename"]), origin=re.escape(self.wanted["origin"]))
+        return list(dict.fromkeys(re.findall(form, out)))
+
+    def judge(self):
+        """Refuse sources with which apt has the archive from somewhere else too."""
+        served = self.served()
+        if served == [self.uri]:
+            return
+        others = {uri.rstrip("/") for uri in served} - {self.uri}
+        places = [
+            entry.where
+            for entry in self.apt.entries()
+            if entry.enabled and entry.file not in self.texts and {uri.rstrip("/") for uri in entry.uris} & others
+        ]
+        have, where = ", ".join(served) or "nowhere", ", ".join(places) or self.apt.parts
+        raise Refused(
+            f"apt would have {self.wanted['origin']}'s packages from {have}, not from {self.uri} alone. Nothing was "
+            f"changed. Take the second copy of the archive out of {where}, then run again."
+        )
+
+
+def encoded(text):
+    return None if text is None else text.encode("utf-8", errors="surrogateescape")
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
             "codename": {"type": "str", "required": True},
             "uri": {"type": "str", "required": True},
             "security": {"type": "bool", "default": False},
+            "origin": {"type": "str", "default": "Ubuntu"},
+            "http_proxy": {"type": "str", "default": ""},
+            "lock_timeout": {"type": "int", "default": 120},
             "originals": {"type": "path", "required": True},
             "paths": {"type": "list", "elements": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -190,7 +322,19 @@ def main():
             msg=f"No file of {', '.join(wanted['paths'])} names the suite {wanted['codename']}-updates, so the "
             "release's archive cannot be told from other repositories. Restore the distribution's own sources."
         )
-    plan = {sources: text for sources, text in plan.items() if text is not None and text != sources.current}
+    plan = {sources: text for sources, text in plan.items() if text is not None}
+    mirror = Mirror(wanted, plan)
+    fetched = present and mirror.is_missing()
+    if present and not module.check_mode:
+        try:
+            if fetched:
+                mirror.fetch()
+            mirror.judge()
+        except Refused as refusal:
+            module.fail_json(msg=str(refusal))
+        for trouble in mirror.troubles:
+            module.warn(f"Another source could not be refreshed, which is not the mirror's fault: {trouble}")
+    plan = {sources: text for sources, text in plan.items() if text != sources.current}
     if not module.check_mode:
         for sources, content in plan.items():
             if present:
@@ -204,7 +348,7 @@ def main():
         {"before_header": sources.path, "after_header": sources.path, "before": sources.current, "after": content}
         for sources, content in plan.items()
     ]
-    module.exit_json(changed=bool(plan), files=named, diff=diff)
+    module.exit_json(changed=bool(plan) or fetched, files=named, fetched=fetched, troubles=mirror.troubles, diff=diff)
 
 
 if __name__ == "__main__":
