@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from verify import runner
+from verify import causes, runner
 from verify.fixtures import user_run as user_run
 
 ROLES = sorted(path.name for path in (Path(__file__).resolve().parent.parent / "roles").iterdir())
-SETTINGS = {"proxy_port": 7890, "wsl_distribution": ""}
+SETTINGS = {"proxy_port": 7890, "wsl_distribution": "", "wsl_user": ""}
 
 
 @dataclass
@@ -29,12 +29,15 @@ class Answer:
 
 
 ANSWERS = pytest.StashKey[list[Answer]]()
+USER = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and load Ansible once."""
     runner.load()
-    config.addinivalue_line("markers", "promise(text, role, remedy, needs=()): what holds on a finished workstation")
+    config.addinivalue_line(
+        "markers", "promise(text, role, remedy, needs=(), causes=()): what holds on a finished workstation"
+    )
     config.stash[ANSWERS] = []
 
 
@@ -69,7 +72,9 @@ def _asked(request: pytest.FixtureRequest) -> None:
     if marker is None:
         return
     role = marker.kwargs["role"]
-    state = request.getfixturevalue("wanted")[f"{role}_state"]
+    wanted = request.getfixturevalue("wanted")
+    request.node.stash[USER] = wanted["wsl_user"]
+    state = wanted[f"{role}_state"]
     if state != "present":
         pytest.skip(f"{role} is {state}")
     host = _host_of(request.node)
@@ -89,14 +94,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     marker = item.get_closest_marker("promise")
     if marker is None or (report.when != "call" and report.passed) or report.when == "teardown":
         return report
-    text, remedy = marker.args[0], marker.kwargs["remedy"]
+    text = marker.args[0]
     if report.passed:
         answer = Answer(_host_of(item), text, "holds")
     elif report.skipped:
         answer = Answer(_host_of(item), text, "not asked", str(call.excinfo.value))
     else:
-        cause = (str(call.excinfo.value).strip().splitlines() or [""])[0][:160]
-        answer = Answer(_host_of(item), text, "BROKEN", f"{cause} -> {remedy}")
+        said = str(call.excinfo.value)
+        known = tuple(one for area in marker.kwargs.get("causes", ()) for one in causes.known(area))
+        remedy = causes.remedy_of(said, known, marker.kwargs["remedy"], item.stash.get(USER, ""))
+        answer = Answer(_host_of(item), text, "BROKEN", f"{causes.cause_of(said)} -> {remedy}")
         report.user_properties.append(("remedy", remedy))
         if item.config.pluginmanager.hasplugin("html"):
             from pytest_html import extras

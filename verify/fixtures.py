@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from testinfra.backend.base import CommandResult
+
+SECONDS = 600
+"""How long a command of the user may take; pulling an image is among them."""
 
 
-def promise(text: str, role: str, remedy: str = "", needs: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+def promise(
+    text: str, role: str, remedy: str = "", needs: tuple[str, ...] = (), causes: tuple[str, ...] = ()
+) -> pytest.MarkDecorator:
     """Mark a test as a promise.
 
     :param text: what holds.
     :param role: the role that keeps it; it is asked for where the role's state is ``present``.
     :param remedy: what to do when it is broken; empty: apply the role again.
     :param needs: names of tests of the same file without which it can not hold.
+    :param causes: areas of causes.yml; a remedy from there is better than this one where the cause is known.
     """
     remedy = remedy or f"run playbooks/site.yml --tags {role} again"
-    return pytest.mark.promise(text, role=role, remedy=remedy, needs=needs)
+    return pytest.mark.promise(text, role=role, remedy=remedy, needs=needs, causes=causes)
+
+
+def told(shown: CommandResult) -> str:
+    """Return what a command that failed has told, in words where it told nothing."""
+    if shown.rc in (124, 137):
+        return f"no answer within {SECONDS} seconds\n{shown.stderr}"
+    return shown.stderr.strip() or shown.stdout.strip() or f"exit code {shown.rc} and no message"
 
 
 @pytest.fixture
@@ -25,6 +39,6 @@ def user_run(host) -> Callable:
     user = host.ansible.get_variables()["wsl_user"]
 
     def run(command: str):
-        return host.run("runuser --login %s --command %s", user, command)
+        return host.run("timeout --kill-after=10 %s runuser --login %s --command %s", str(SECONDS), user, command)
 
     return run

@@ -22,7 +22,7 @@ from winsim import soap
 
 INFO = "winsim.json"
 PHASES = ("input", "running", "output")
-KINDS = ("cut", "refuse", "slow", "reboot", "pending-reboot", "machine", "disk", "proxy", "clock", "clear")
+KINDS = ("cut", "refuse", "sleep", "slow", "reboot", "pending-reboot", "machine", "disk", "proxy", "clock", "clear")
 
 
 class FaultSwitch:
@@ -38,6 +38,7 @@ class FaultSwitch:
         self._lock = threading.Lock()
         self._bytes_per_second = 0
         self._refuse_until = 0.0
+        self._asleep_until = 0.0
         self._armed: list[dict[str, Any]] = []
         self._due: dict[str, dict[str, Any]] = {}
 
@@ -58,6 +59,8 @@ class FaultSwitch:
             self._refuse_until = time.monotonic() + float(fault["seconds"])
             if fault.get("cut", True):
                 self._host.cut_connections()
+        elif kind == "sleep":
+            self._asleep_until = time.monotonic() + float(fault["seconds"])
         elif kind == "slow":
             self._bytes_per_second = int(fault["bytes_per_second"])
         elif kind == "pending-reboot":
@@ -72,7 +75,7 @@ class FaultSwitch:
         elif kind == "clock":
             machine.clock.advance(float(fault["seconds"]))
         elif kind == "clear":
-            self._bytes_per_second, self._refuse_until = 0, 0.0
+            self._bytes_per_second, self._refuse_until, self._asleep_until = 0, 0.0, 0.0
             with self._lock:
                 self._armed.clear()
                 self._due.clear()
@@ -90,6 +93,11 @@ class FaultSwitch:
     def refusing(self) -> bool:
         """True while new connections are dropped."""
         return time.monotonic() < self._refuse_until
+
+    def sleep_through(self) -> None:
+        """Wait until the machine is awake: one that sleeps answers nothing, and closes no connection."""
+        while time.monotonic() < self._asleep_until:
+            time.sleep(0.1)
 
     def piece_size(self, normal: int) -> int:
         """Return how many bytes to move at once."""

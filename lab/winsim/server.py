@@ -42,6 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         """Finish the TLS handshake here, so that a silent client can not block the others."""
+        self.server.host.faults.sleep_through()
         if self.server.tls is not None:
             self.request.settimeout(10)
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
@@ -120,11 +121,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 )
             request = soap.parse_request(body)
             message_id = request.message_id
+            host.faults.sleep_through()
             if host.faults.cuts_input(request):
                 raise ConnectionDropped
             answer = host.shells.handle(request, user)
             if host.faults.cuts_output(request):
                 raise ConnectionDropped
+            host.faults.sleep_through()
             return 200, answer
         except soap.WsmanFault as fault:
             return 500, soap.fault_envelope(fault, message_id, host.machine.host_name)

@@ -73,6 +73,14 @@ def test_refused_connections_come_back(clean: Simulator) -> None:
     assert clean.run("echo", "x")[0] == b"x\r\n"
 
 
+def test_a_pc_that_sleeps_says_nothing_until_it_wakes(clean: Simulator) -> None:
+    clean.client.fault("sleep", seconds=60)
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        clean.run("echo", "x", operation_timeout_sec=1, read_timeout_sec=2)
+    clean.client.fault("clear")
+    assert clean.run("echo", "x")[0] == b"x\r\n"
+
+
 def test_slow_link_takes_its_time(clean: Simulator) -> None:
     started = time.monotonic()
     clean.run("echo", "x")

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from tests.converge import converge
+from tests.verified import verified
 
 PACKAGES = [
     "libnvidia-container-tools",
@@ -137,6 +138,46 @@ def test_what_leads_the_users_docker_astray_is_named_by_the_proof(host):
     _, message = converge(host, **OTHER_VERSION, nvidia_ctk_gpu_check_image="busybox")
     host.run_expect([0], "sed -i '/DOCKER_HOST/d' /home/dev/.profile")
     assert "The docker command of dev is led to another daemon, by DOCKER_HOST" in message
+
+
+def test_verify_names_the_line_of_a_shells_file_that_leads_docker_elsewhere(host):
+    host.run_expect(
+        [0], "cp -p /home/dev/.bashrc /root/ && echo 'export DOCKER_HOST=tcp://localhost:2375' >> /home/dev/.bashrc"
+    )
+    number = host.check_output("wc -l < /home/dev/.bashrc")
+    found = verified(host, "shells_lead", "docker_answers")
+    host.run_expect([0], "cp -p /root/.bashrc /home/dev/.bashrc")
+    outcome, note = found["the user's shells lead docker to this engine"]
+    assert outcome == "BROKEN"
+    assert "DOCKER_HOST=tcp://localhost:2375 in an interactive shell leads docker elsewhere" in note
+    assert f"set in /home/dev/.bashrc:{number} " in note
+    assert "take that line out of the file and open a new terminal" in note
+    assert found["the user may use Docker, and it runs"][0] == "not asked"
+
+
+def test_verify_gives_a_remedy_that_works_where_a_password_program_is_gone(host, user_run):
+    host.run_expect(
+        [0],
+        'cd /home/dev/.docker && cp -p config.json /root/ && echo \'{"credsStore": "desktop.exe"}\' > config.json',
+    )
+    outcome, note = verified(host, "hello_world")["an image is pulled, and runs"]
+    host.run_expect([0], "cp -p /root/config.json /home/dev/.docker/config.json")
+    assert outcome == "BROKEN"
+    assert "docker-credential-desktop.exe" in note
+    assert 'take "credsStore" (or the entry of "credHelpers") out of ~dev/.docker/config.json' in note
+
+
+def test_verify_shows_why_docker_does_not_start(host):
+    host.run_expect(
+        [0], 'cp -p /etc/docker/daemon.json /root/ && echo \'{"bip": "nonsense"}\' > /etc/docker/daemon.json'
+    )
+    host.run("systemctl restart docker")
+    outcome, note = verified(host, "docker_answers")["the user may use Docker, and it runs"]
+    host.run_expect([0], "cp -p /root/daemon.json /etc/docker/ && systemctl reset-failed docker.service docker.socket")
+    host.run_expect([0], "systemctl start docker.socket docker.service")
+    assert outcome == "BROKEN"
+    assert "nonsense" in note
+    assert "sudo systemctl reset-failed docker.service docker.socket" in note
 
 
 def test_a_lost_driver_is_named_as_the_cause(host):
