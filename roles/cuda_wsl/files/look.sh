@@ -26,8 +26,10 @@ echo "free $(($(df --output=avail -k /usr | tail -n 1) / 1048576))"
 smi=/usr/lib/wsl/lib/nvidia-smi
 if [ ! -x $smi ]; then
     echo "nogpu $smi is missing: install the NVIDIA driver on Windows, then run wsl --shutdown there; a distro of WSL version 1 has no GPU."
-elif said=$($smi -L 2>&1); then
+elif said=$(timeout --kill-after=5 60 $smi -L 2>&1); then
     echo "gpu $said" | head -n 1
+elif [ $? -ge 124 ]; then
+    echo "nogpu nvidia-smi does not answer within a minute: run wsl --shutdown on Windows and start the distro again; if it stays so, update the NVIDIA driver."
 else
     echo "nogpu nvidia-smi says '$(echo "$said" | head -n 1)': update the NVIDIA driver on Windows (or enable the GPU there), then run wsl --shutdown."
 fi

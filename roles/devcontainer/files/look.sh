@@ -2,7 +2,7 @@
 # Read-only look at the host, one finding a line: "home PATH", "unknown USER", "file PATH", "missing PATH", "vscode COMMAND", "extension ID".
 # usage: sh -c THIS look USER FOLDER DATASETS VSCODE     VSCODE: anything but "" to look for VS Code
 user=$1 folder=$2 datasets=$3 vscode=$4
-home=$(getent passwd "$user" | cut -d: -f6)
+home=$(timeout 20 getent passwd "$user" | cut -d: -f6)
 if [ -n "$home" ]; then echo "home $home"; else echo "unknown $user"; fi
 [ -z "$datasets" ] || [ -d "$datasets" ] || echo "missing $datasets"
 [ -n "$home" ] || exit 0
@@ -17,7 +17,7 @@ done
 [ -n "$vscode" ] || exit 0
 for command in code "/mnt/c/Program Files/Microsoft VS Code/bin/code.cmd" /mnt/c/Users/*/AppData/Local/Programs/"Microsoft VS Code/bin/code.cmd"; do
     case $command in
-        code) runuser --login "$user" --command 'command -v code' 2>/dev/null | grep -qv '^/mnt/' || continue ;;
+        code) timeout 60 runuser --login "$user" --command 'command -v code' 2>/dev/null </dev/null | grep -qv '^/mnt/' || continue ;;
         *) [ -r "$command" ] || continue
             command="cd '${command%/*}' && /mnt/c/Windows/System32/cmd.exe /d /c code.cmd" ;;
     esac

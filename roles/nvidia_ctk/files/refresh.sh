@@ -2,7 +2,7 @@
 spec=$1
 unit=nvidia-cdi-refresh.service
 since=$(date +%s)
-systemctl reset-failed $unit 2>/dev/null # five starts in ten seconds are its limit, and it starts itself again
+timeout 30 systemctl reset-failed $unit 2>/dev/null # five starts in ten seconds are its limit, and it starts itself again
 timeout 120 systemctl restart $unit
 rc=$?
 if [ $rc = 0 ] && [ "$(stat -c %Y "$spec" 2>/dev/null || echo 0)" -ge "$since" ]; then
