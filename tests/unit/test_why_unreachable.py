@@ -28,6 +28,10 @@ REFUSED = "NewConnectionError(\"HTTPSConnection(host='192.168.1.20', port=5986):
             "winrm connection error: HTTPSConnectionPool(host='pc', port=5986): Read timed out. (read timeout=90)",
             "The connection to Win",
         ),
+        (
+            "Task failed: ntlm: HTTPSConnectionPool(host='127.0.0.1', port=45187): Read timed out. (read timeout=90)",
+            "The connection to Windows broke off: it was restarted, went to sleep",
+        ),
         (f'ntlm: {POOL}{REFUSED}[Errno 111] Connection refused"))', "Nothing answers at the address of the PC"),
         (f'ntlm: {POOL}{REFUSED}[Errno 113] No route to host"))', "Nothing answers at the address of the PC"),
         (f"{POOL}ConnectTimeoutError('Connection to 192.168.1.20 timed out.'))", "Nothing answers at the address"),
