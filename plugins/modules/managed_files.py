@@ -35,9 +35,13 @@ options:
         type: str
       block:
         description: >-
-          Lines to have at the top of a file that others write too. Everything else in it stays. Instead of
+          Lines to have at the top (or end) of a file that others write too. Everything else in it stays. Instead of
           O(files[].content).
         type: str
+      block_at_end:
+        description: Put the O(files[].block) at the end of the file, where what is read last counts.
+        type: bool
+        default: false
       mode:
         description: Permissions in octal digits. A file with a O(files[].block) keeps its own.
         type: str
@@ -119,16 +123,27 @@ def read(path):
         return None
 
 
+def marks(name, at_end):
+    """Return the first and the last line of our block; the newline before one at the end is ours, too."""
+    begin = f"\n{BEGIN} {name}, last\n" if at_end else f"{BEGIN} {name}\n"
+    return begin.encode(), f"{END} {name}\n".encode()
+
+
 def without_block(content, name):
     """Return the content without our block; a block that lost its end is left for a human."""
-    begin, end = f"{BEGIN} {name}\n".encode(), f"{END} {name}\n".encode()
-    head, found, rest = content.partition(begin)
-    _block, closed, tail = rest.partition(end)
-    return head + tail if found and closed else content
+    for at_end in (False, True):
+        begin, end = marks(name, at_end)
+        head, found, rest = content.partition(begin)
+        _block, closed, tail = rest.partition(end)
+        if found and closed:
+            return head + tail
+    return content
 
 
-def with_block(content, name, block):
-    return f"{BEGIN} {name}\n{block.rstrip()}\n{END} {name}\n".encode() + without_block(content, name)
+def with_block(content, name, block, at_end=False):
+    begin, end = marks(name, at_end)
+    lines, rest = begin + block.rstrip().encode() + b"\n" + end, without_block(content, name)
+    return rest + lines if at_end else lines + rest
 
 
 def digest(content):
@@ -197,7 +212,7 @@ class Files:
                     self.left.append(path)
                 continue
             if file["block"] is not None:
-                content = with_block(current or b"", self.name, file["block"])
+                content = with_block(current or b"", self.name, file["block"], file["block_at_end"])
                 mode = mode if current is None else stat.S_IMODE(os.stat(path).st_mode)
             else:
                 content = file["content"].encode()
@@ -358,6 +373,7 @@ def main():
         "path": {"type": "path", "required": True},
         "content": {"type": "str"},
         "block": {"type": "str"},
+        "block_at_end": {"type": "bool", "default": False},
         "mode": {"type": "str", "default": "0644"},
         "validate": {"type": "str"},
         "in_existing_folder": {"type": "bool", "default": False},

@@ -92,6 +92,29 @@ def test_a_block_goes_on_top_and_what_others_add_later_survives(run, tmp_path):
     assert path.read_text() == "theirs\nadded later\n"
 
 
+@pytest.mark.parametrize("before", ["theirs;", "theirs;\n", "theirs;\n\n", ""])
+def test_a_block_at_the_end_is_read_last_and_goes_without_a_trace(run, tmp_path, before):
+    path, file = tmp_path / "apt.conf", {"path": "apt.conf", "block": "ours;\n", "block_at_end": True}
+    path.write_text(before)
+    assert run(file) == (True, ["apt.conf"])
+    assert path.read_text().splitlines()[-2] == "ours;"
+    assert path.read_text().startswith(before)
+    assert run(file) == (False, [])
+    path.write_text(path.read_text() + "later;\n")
+    assert run(file) == (True, ["apt.conf"])
+    assert path.read_text().splitlines()[-2] == "ours;"
+    run(state="absent")
+    assert path.read_text() == before + "later;\n"
+
+
+def test_a_line_that_somebody_puts_above_our_block_keeps_its_end(run, tmp_path):
+    (tmp_path / "bash.bashrc").write_text("theirs\n")
+    run({"path": "bash.bashrc", "block": "ours\n"})
+    (tmp_path / "bash.bashrc").write_text("above\n" + (tmp_path / "bash.bashrc").read_text())
+    run(state="absent")
+    assert (tmp_path / "bash.bashrc").read_text() == "above\ntheirs\n"
+
+
 def test_a_block_whose_end_is_lost_does_not_swallow_the_file():
     broken = b"# BEGIN wsl-dl-playbook role\ntheirs\n"
     assert MODULE.without_block(broken, "role") == broken
