@@ -33,7 +33,7 @@ apt-mark showmanual | sed 's/^/manual /'
 apt-mark showhold | sed 's/^/hold /'
 export SYSTEMD_PAGER= SYSTEMD_COLORS=0
 systemctl list-unit-files --no-legend | awk '{print "unit", $1, $2}'
-systemctl list-units --no-legend --plain 'docker*' 'containerd*' 'wsl-proxy.socket' 'nvidia*' |
+systemctl list-units --no-legend --plain 'docker*' 'containerd*' 'wsl-proxy*.socket' 'nvidia*' |
   awk '{print "runs", $1, $3}'
 if command -v docker >/dev/null; then
   docker info --format 'docker {{json .Runtimes}} {{.CDISpecDirs}} {{.HTTPProxy}} {{.NoProxy}}'

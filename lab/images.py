@@ -6,7 +6,7 @@ Base of the images (environment ``LAB_BASE``):
     mmdebstrap makes Debian trixie from the mirror that this Debian machine already uses. No container registry is
     needed. The distro images then only carry Ubuntu's identity. Default on Debian.
 ``registry``
-    The genuine ``ubuntu:22.04`` and ``ubuntu:24.04`` from a container registry. Default elsewhere.
+    The genuine ``ubuntu:22.04``, ``ubuntu:24.04`` and ``ubuntu:26.04`` from a container registry. Default elsewhere.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ DISTRO_PACKAGES = [
     "python3",
     "python3-apt",
     "sudo",
+    "sudo-rs",
     "ca-certificates",
     "iproute2",
     "curl",
@@ -195,7 +196,8 @@ def _registry_bases() -> dict[str, str]:
     bases = {}
     for suite, version in SUITES.items():
         bases[suite] = f"{IMAGES}/base-{suite}:{_digest(DISTRO_PACKAGES, file.read_text())}"
-        packages = " ".join(DISTRO_PACKAGES)
+        # A genuine 26.04 has sudo-rs as its sudo already.
+        packages = " ".join(name for name in DISTRO_PACKAGES if name != "sudo-rs")
         build(
             bases[suite], LAB, network="host", dockerfile=file, FROM=f"ubuntu:{version}", PACKAGES=packages, DOWNLOAD=""
         )
@@ -218,8 +220,8 @@ def _registry_bases() -> dict[str, str]:
     joined = LAB / "registry-debs.Dockerfile"
     bases["internet"] = f"{IMAGES}/internet-base:{_digest(plain, debs, joined.read_text())}"
     build(
-        bases["internet"], LAB, dockerfile=joined, FROM=plain, JAMMY=f"{debs}-jammy", NOBLE=f"{debs}-noble"
-    )  # fmt: skip
+        bases["internet"], LAB, dockerfile=joined, FROM=plain, **{suite.upper(): f"{debs}-{suite}" for suite in SUITES}
+    )
     return bases
 
 

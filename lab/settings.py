@@ -12,7 +12,9 @@ STATE = ROOT / ".lab"
 IMAGES = "wdl-lab"
 """Repository of all images; containers, networks and images of every lab carry the label ``LABEL``."""
 LABEL = "wsl-dl-playbook.lab"
-SUITES = {"jammy": "22.04", "noble": "24.04"}
+SUITES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
+NETWORKING = ("nat", "mirrored", "virtioproxy", "consomme")
+"""What ``networkingMode`` of ``.wslconfig`` comes to in a distro; the last two are one thing, renamed in WSL 2.9."""
 PROXY_PORT = 7890
 WINDOWS_NAME = "winbox"
 WINDOWS_HOST = "lab-pc"

@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 
 from lab import engine, images
-from lab.settings import LABEL, SUITES, WINDOWS_NAME, LabError, networks
+from lab.settings import LABEL, NETWORKING, SUITES, WINDOWS_NAME, LabError, networks
 
 
 def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat") -> None:
     """Start a distro container.
 
     :param name: full container name.
-    :param suite: ``jammy`` or ``noble``.
+    :param suite: ``jammy``, ``noble`` or ``resolute``.
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
-    :param networking: ``nat`` or ``mirrored``.
+    :param networking: one of ``NETWORKING``.
     """
     if suite not in SUITES:
         raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
-    if networking not in ("nat", "mirrored"):
-        raise LabError(f"There is no networking mode {networking!r}; there are nat and mirrored.")
+    if networking not in NETWORKING:
+        raise LabError(f"There is no networking mode {networking!r}; there are {', '.join(NETWORKING)}.")
     image = images.names()[suite]
     down(name)
     engine.docker(

@@ -15,7 +15,7 @@ import standins
 
 SRV = Path("/srv/lab")
 KEYS, TLS, WWW, WORK = SRV / "keys", SRV / "tls", SRV / "www", Path("/tmp/lab-build")
-SUITES = {"jammy": "22.04", "noble": "24.04"}
+SUITES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
 COMPONENTS = ("main", "restricted", "universe", "multiverse")
 HOSTS = [
     "archive.ubuntu.com",
@@ -67,10 +67,11 @@ def certificates() -> None:
         "-CAcreateserial", "-days", 3650, "-extfile", extensions, "-out", TLS / "origins.crt")  # fmt: skip
 
 
-def signing_key(name: str) -> None:
+def signing_key(name: str, digest: str = "SHA512") -> None:
     """Make a signing key; leaves NAME.asc, NAME.gpg and NAME.fingerprint in /srv/lab/keys."""
     user = f"lab {name} archive signing key (not the real one)"
-    run("gpg", "--batch", "--quiet", "--passphrase", "", "--quick-generate-key", user, "rsa3072", "sign", "never")
+    common = ["gpg", "--batch", "--quiet", "--passphrase", "", "--cert-digest-algo", digest]
+    run(*common, "--quick-generate-key", user, "rsa3072", "sign", "never")
     listing = run("gpg", "--batch", "--with-colons", "--list-keys", f"={user}")
     fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr:"))
     (KEYS / f"{name}.fingerprint").write_text(fingerprint + "\n")
@@ -179,14 +180,18 @@ def main() -> None:
     (SRV / "gnupg").mkdir(parents=True, mode=0o700)
     WORK.mkdir()
     KEYS.mkdir(parents=True)
-    for name in ("ubuntu", "docker", "cuda", "nvidia"):
+    for name in ("ubuntu", "docker", "ubuntu2604", "nvidia"):
         signing_key(name)
+    signing_key("cuda", "SHA1")  # as the real one for wsl-ubuntu: sqv, which apt uses from 26.04 on, refuses it
     certificates()
     ubuntu()
     docker()
     flat(WWW / "cuda", "cuda", standins.CUDA, "NVIDIA CUDA")
     shutil.copy(KEYS / "cuda.asc", WWW / "cuda" / "3bf863cc.pub")
-    standins.build(standins.cuda_keyring(KEYS / "cuda.gpg"), WWW / "cuda", version="1.1-1")
+    standins.build(standins.cuda_keyring(KEYS / "cuda.gpg", "wsl-ubuntu"), WWW / "cuda", version="1.1-1")
+    flat(WWW / "ubuntu2604", "ubuntu2604", standins.CUDA, "NVIDIA CUDA")
+    shutil.copy(KEYS / "ubuntu2604.asc", WWW / "ubuntu2604" / "60DF8A40.pub")
+    standins.build(standins.cuda_keyring(KEYS / "ubuntu2604.gpg", "ubuntu2604"), WWW / "ubuntu2604", version="1.1-1")
     stable = WWW / "nvidia" / "stable" / "deb"
     flat(stable / "amd64", "nvidia", standins.NVIDIA, "nvidia.github.io")
     shutil.copy(KEYS / "nvidia.asc", WWW / "nvidia" / "gpgkey")

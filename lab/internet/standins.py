@@ -31,7 +31,8 @@ def build(package: dict, pool: Path, version: str, content: Path | None = None) 
     """Write one .deb into POOL.
 
     ``package``: name; optional depends, conflicts, provides, replaces, recommends, arch, files {path: (mode, text or
-    bytes or None for a folder)}, scripts {postinst, prerm, …}, conffiles. ``content``: a folder with more files.
+    bytes or None for a folder) or (None, target of a link)}, scripts {postinst, prerm, …},
+    conffiles. ``content``: a folder with more files.
     """
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root")
@@ -42,6 +43,9 @@ def build(package: dict, pool: Path, version: str, content: Path | None = None) 
             target.parent.mkdir(parents=True, exist_ok=True)
             if data is None:
                 target.mkdir(exist_ok=True)
+            elif mode is None:
+                target.symlink_to(data)
+                continue
             elif isinstance(data, Path):
                 shutil.copy(data, target)
             else:
@@ -267,17 +271,28 @@ def _cuda(release: str, full: str) -> list[dict]:
         "echo 'nvcc: NVIDIA (R) Cuda compiler driver (lab stand-in, compiles nothing)'\n"
         f"echo 'Cuda compilation tools, release {release}, V{full}'\n"
     )
-    link = f"update-alternatives --install /usr/local/cuda cuda {home} {release.replace('.', '')}"
-    unlink = f'if [ "$1" = remove ]; then update-alternatives --remove cuda {home}; fi'
+    libraries, major = f"{home}/targets/x86_64-linux/lib", release.partition(".")[0]
+    number = release.replace(".", "")
+    link = (
+        f"update-alternatives --install /usr/local/cuda cuda {home} {number}\n"
+        f"update-alternatives --install /usr/local/cuda-{major} cuda-{major} {home} {number}\nldconfig"
+    )
+    unlink = (
+        f'if [ "$1" = remove ]; then update-alternatives --remove cuda {home}; '
+        f"update-alternatives --remove cuda-{major} {home}; fi"
+    )
     return [
         {"name": f"cuda-nvcc-{dash}", "version": f"{full}-1", "files": {f"{home}/bin/nvcc": (0o755, nvcc)}},
         {
             "name": f"cuda-cudart-dev-{dash}", "version": f"{full}-1",
-            "files": {f"{home}/lib64/libcudart.so": (0o644, NOTE + "\n")},
+            "depends": f"cuda-toolkit-config-common, cuda-toolkit-{major}-config-common",
+            "files": {
+                f"{libraries}/libcudart.so": (0o644, NOTE + "\n"), f"{home}/lib64": (None, "targets/x86_64-linux/lib"),
+            },
         },
         {
-            "name": f"cuda-libraries-dev-{dash}", "version": f"{full}-1",
-            "files": {f"{home}/lib64/libcublas.so": (0o644, NOTE + "\n")},
+            "name": f"cuda-libraries-dev-{dash}", "version": f"{full}-1", "depends": f"cuda-cudart-dev-{dash}",
+            "files": {f"{libraries}/libcublas.so": (0o644, NOTE + "\n")},
         },
         {
             "name": f"cuda-toolkit-{dash}", "version": f"{release}.2-1",
@@ -289,9 +304,19 @@ def _cuda(release: str, full: str) -> list[dict]:
     ]  # fmt: skip
 
 
+def _loader(name: str, path: str, folder: str) -> dict:
+    """Return a package that tells the dynamic loader of a folder, as NVIDIA's do."""
+    return {
+        "name": name, "version": "13.4.92-1", "arch": "all", "conffiles": [path],
+        "files": {path: (0o644, f"{folder}/targets/x86_64-linux/lib\n")},
+    }  # fmt: skip
+
+
 CUDA = [
     *_cuda("13.4", "13.4.92"),
     *_cuda("13.3", "13.3.33"),
+    _loader("cuda-toolkit-config-common", "/etc/ld.so.conf.d/000_cuda.conf", "/usr/local/cuda"),
+    _loader("cuda-toolkit-13-config-common", "/etc/ld.so.conf.d/988_cuda-13.conf", "/usr/local/cuda-13"),
     _meta("cuda-toolkit", "13.4.2-1", "cuda-toolkit-13-4"),
     _meta("cuda", "13.4.2-1", "cuda-13-4"),
     _meta("cuda-drivers", "580.95.05-1", "nvidia-driver-580"),
@@ -300,17 +325,17 @@ CUDA = [
 ]
 
 
-def cuda_keyring(keyring: Path) -> dict:
-    """Return NVIDIA's keyring package: key, source list and pin."""
+def cuda_keyring(keyring: Path, tree: str) -> dict:
+    """Return NVIDIA's keyring package of one repository: key, source list and pin."""
     line = (
         "deb [signed-by=/usr/share/keyrings/cuda-archive-keyring.gpg] "
-        "https://developer.download.nvidia.com/compute/cuda/repos/wsl-ubuntu/x86_64/ /\n"
+        f"https://developer.download.nvidia.com/compute/cuda/repos/{tree}/x86_64/ /\n"
     )
     return {
         "name": "cuda-keyring", "arch": "all",
         "files": {
             "/usr/share/keyrings/cuda-archive-keyring.gpg": (0o644, keyring),
-            "/etc/apt/sources.list.d/cuda-wsl-ubuntu-x86_64.list": (0o644, line),
+            f"/etc/apt/sources.list.d/cuda-{tree}-x86_64.list": (0o644, line),
             "/etc/apt/preferences.d/cuda-repository-pin-600": (
                 0o644, "Package: *\nPin: release l=NVIDIA CUDA\nPin-Priority: 600\n"
             ),

@@ -27,9 +27,9 @@ from .model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
 from .runtime import SimulatorError
 from .wsl_backend import LinuxProcess
 
-SUITES = {"22.04": "jammy", "24.04": "noble"}
+SUITES = {"22.04": "jammy", "24.04": "noble", "26.04": "resolute"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games:/usr/lib/wsl/lib"
-NETWORKING = "/etc/lab-networking"  # read by the container's own start: nat or mirrored
+NETWORKING = "/etc/lab-networking"  # read by the container's own start: the mode
 # The lab's image has a user, as ready-made distributions have. One that was just installed has none.
 FORGET_USER = """set -e
 if id dev >/dev/null 2>&1; then userdel --force --remove dev >/dev/null 2>&1; fi
