@@ -10,8 +10,11 @@ from tests.unit.role_values import ROLES, role_files, role_value
 GOOD = ["free 40", "gpu GPU 0: NVIDIA GeForce RTX 4090"]
 
 
-def value(expression, found=GOOD, **variables):
-    facts = {"ansible_facts": {"architecture": "x86_64"}, "__cuda_wsl_look": {"stdout_lines": found}}
+def value(expression, found=GOOD, release="24.04", **variables):
+    facts = {
+        "ansible_facts": {"architecture": "x86_64", "distribution_version": release},
+        "__cuda_wsl_look": {"stdout_lines": found},
+    }
     return role_value("cuda_wsl", expression, **(facts | variables))
 
 
@@ -54,12 +57,44 @@ def test_a_machine_with_its_own_driver_gets_no_pin():
     assert list(role_files("cuda_wsl", cuda_wsl_keep_driver_out=False)) == ["/etc/profile.d/cuda.sh"]
 
 
-def test_the_search_paths_are_set_once(tmp_path):
+def test_the_path_is_set_once_and_the_loader_is_left_alone(tmp_path):
     script = tmp_path / "cuda.sh"
     script.write_text(role_files("cuda_wsl")["/etc/profile.d/cuda.sh"]["content"])
-    command = ["sh", "-uc", f". {script}; . {script}; echo $PATH; echo $LD_LIBRARY_PATH"]
+    command = ["sh", "-uc", f". {script}; . {script}; echo $PATH; echo ${{LD_LIBRARY_PATH-unset}}"]
     shown = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
-    assert shown.stdout == "/usr/local/cuda/bin:/usr/bin:/bin\n/usr/local/cuda/lib64\n"
+    assert shown.stdout == "/usr/local/cuda/bin:/usr/bin:/bin\nunset\n"
+
+
+NAMES = ("__cuda_wsl_repository", "__cuda_wsl_key_url", "__cuda_wsl_key_fingerprint")
+SITE = "https://developer.download.nvidia.com/compute/cuda/repos"
+
+
+@pytest.mark.parametrize(
+    ("release", "tree", "key", "fingerprint"),
+    [
+        ("22.04", "wsl-ubuntu", "3bf863cc", "EB693B3035CD5710E231E123A4B469963BF863CC"),
+        ("24.04", "wsl-ubuntu", "3bf863cc", "EB693B3035CD5710E231E123A4B469963BF863CC"),
+        ("26.04", "ubuntu2604", "60DF8A40", "14BAFBC7562AD710CA04E69905FBB6DA60DF8A40"),
+        ("26.10", "ubuntu2604", "60DF8A40", "14BAFBC7562AD710CA04E69905FBB6DA60DF8A40"),
+    ],
+)
+def test_each_release_gets_the_repository_whose_key_its_apt_accepts(release, tree, key, fingerprint):
+    expected = [f"{SITE}/{tree}/x86_64/", f"{SITE}/{tree}/x86_64/{key}.pub", fingerprint]
+    assert [value(name, release=release) for name in NAMES] == expected
+
+
+def test_the_same_tree_on_another_site_has_the_same_key():
+    site = {"cuda_wsl_repository": "https://developer.download.nvidia.cn/compute/cuda/repos/ubuntu2604/x86_64"}
+    assert [value(name, release="26.04", **site) for name in NAMES] == [
+        "https://developer.download.nvidia.cn/compute/cuda/repos/ubuntu2604/x86_64",
+        "https://developer.download.nvidia.cn/compute/cuda/repos/ubuntu2604/x86_64/60DF8A40.pub",
+        "14BAFBC7562AD710CA04E69905FBB6DA60DF8A40",
+    ]
+
+
+def test_a_key_of_the_users_own_wins():
+    own = {"cuda_wsl_key_url": "https://pc.lan/key", "cuda_wsl_key_fingerprint": "A" * 40}
+    assert [value(name, release="26.04", **own) for name in NAMES[1:]] == ["https://pc.lan/key", "A" * 40]
 
 
 def test_the_newest_toolkit_is_the_default_and_a_version_is_appended():
@@ -133,6 +168,13 @@ def test_leftovers_of_earlier_installations_are_named_with_the_remedy():
     assert len(named) == 2
     assert "sudo apt-get purge cuda-repo-wsl-ubuntu-12-5-local." in named[0]
     assert "sudo apt-key del 7fa2af80, or delete /etc/apt/trusted.gpg." in named[1]
+
+
+def test_a_library_path_in_front_of_pytorchs_is_named_with_its_place():
+    found = [*GOOD, "ldpath /home/dev/.bashrc:119:export LD_LIBRARY_PATH=/usr/local/cuda/lib64"]
+    assert value("__cuda_wsl_leftovers", found)[0].endswith(
+        "remove these lines: /home/dev/.bashrc:119:export LD_LIBRARY_PATH=/usr/local/cuda/lib64"
+    )
 
 
 @pytest.mark.parametrize("script", ["look.sh", "verify.sh"])

@@ -19,10 +19,15 @@ def test_the_compiler_is_on_the_path_of_a_login_shell(user_run):
     assert "Cuda compilation tools, release 13.4" in shown.stdout
 
 
-def test_the_search_paths_are_set_once_even_in_a_shell_within_a_shell(user_run):
-    shown = user_run("bash -lc 'echo $PATH; echo $LD_LIBRARY_PATH'").stdout.splitlines()
-    assert shown[-2].split(":").count("/usr/local/cuda/bin") == 1
-    assert shown[-1] == "/usr/local/cuda/lib64"
+def test_the_search_path_is_set_once_even_in_a_shell_within_a_shell(user_run):
+    shown = user_run("bash -lc 'echo $PATH'").stdout.splitlines()
+    assert shown[-1].split(":").count("/usr/local/cuda/bin") == 1
+
+
+def test_the_loader_finds_cuda_without_a_variable_that_would_come_before_pytorchs(host, user_run):
+    assert user_run("bash -lc 'echo ${LD_LIBRARY_PATH-unset}'").stdout == "unset\n"
+    folders = host.run("/sbin/ldconfig -v -N").stdout
+    assert "/usr/local/cuda/targets/x86_64-linux/lib: (from /etc/ld.so.conf.d/000_cuda.conf:1)" in folders
 
 
 @pytest.mark.parametrize("package", DRIVERS)
@@ -56,5 +61,6 @@ def test_nvidias_repository_is_reached_through_the_proxy_alone(host, requests_du
 
 def test_the_repository_is_trusted_by_its_own_key_alone(host):
     source = host.file("/etc/apt/sources.list.d/cuda-wsl.sources").content_string
-    assert "URIs: https://developer.download.nvidia.com/compute/cuda/repos/wsl-ubuntu/x86_64/" in source
+    tree = {"22.04": "wsl-ubuntu", "24.04": "wsl-ubuntu", "26.04": "ubuntu2604"}[host.system_info.release]
+    assert f"URIs: https://developer.download.nvidia.com/compute/cuda/repos/{tree}/x86_64/" in source
     assert "Signed-By: /etc/apt/keyrings/cuda-wsl.asc" in source

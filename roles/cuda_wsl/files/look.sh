@@ -1,6 +1,6 @@
 # role:cuda_wsl
 # Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GIB", "gpu NAME" or "nogpu CAUSE",
-# "installed PACKAGE", "known PACKAGE".
+# "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT".
 # usage: sh -c THIS look "DRIVER-PATTERN ..." PACKAGE ...
 export LC_ALL=C.UTF-8
 set -f
@@ -21,6 +21,8 @@ for file in /etc/apt/trusted.gpg /etc/apt/trusted.gpg.d/* /etc/apt/keyrings/* /u
 done
 
 rm -rf "$home"
+grep -EHns '^[^#]*LD_LIBRARY_PATH=.*cuda' /etc/environment /etc/profile /etc/profile.d/*.sh /etc/bash.bashrc /root/.bashrc /root/.profile \
+    /home/*/.bashrc /home/*/.profile /home/*/.bash_profile /home/*/.zshrc | grep -v '^/etc/profile.d/cuda.sh:' | sed 's/^/ldpath /'
 echo "free $(($(df --output=avail -k /usr | tail -n 1) / 1048576))"
 
 smi=/usr/lib/wsl/lib/nvidia-smi
