@@ -1,10 +1,13 @@
 """What wsl_proxy writes, refuses and says, without a host."""
 
+import re
+import shutil
+import socket
 import subprocess
 
 import pytest
 
-from tests.unit.role_values import role_files, role_value
+from tests.unit.role_values import ROLES, role_files, role_value
 
 SYSTEMD = {"service_mgr": "systemd"}
 
@@ -17,31 +20,197 @@ def cause(message):
     return role_value("wsl_proxy", "__wsl_proxy_cause", ansible_failed_result={"msg": message})
 
 
+def files(*found, **variables):
+    return role_files("wsl_proxy", __wsl_proxy_look={"stdout_lines": list(found)}, **variables)
+
+
+def listens(unit):
+    return [line for line in unit["content"].splitlines() if line.startswith("ListenStream")]
+
+
 def test_the_relay_listens_for_the_distro_and_for_containers():
-    socket = role_files("wsl_proxy")["/etc/systemd/system/wsl-proxy.socket"]["content"].splitlines()
-    assert [line for line in socket if line.startswith("ListenStream")] == [
-        "ListenStream=127.0.0.1:17890",
+    units = files()
+    assert listens(units["/etc/systemd/system/wsl-proxy.socket"]) == ["ListenStream=127.0.0.1:17890"]
+    assert listens(units["/etc/systemd/system/wsl-proxy-docker.socket"]) == ["ListenStream=10.213.0.1:17890"]
+    assert "FreeBind=yes" in units["/etc/systemd/system/wsl-proxy-docker.socket"]["content"].splitlines()
+
+
+def test_the_relay_also_listens_where_the_user_has_put_docker0_and_shells_ask_there_directly():
+    written = files("bip 192.168.88.1")
+    assert listens(written["/etc/systemd/system/wsl-proxy-docker.socket"]) == [
         "ListenStream=10.213.0.1:17890",
+        "ListenStream=192.168.88.1:17890",
     ]
-    assert "FreeBind=yes" in socket
+    assert ",10.213.0.1,192.168.88.1'" in written["/etc/profile.d/wsl-proxy.sh"]["content"]
 
 
 def test_the_relay_listens_for_the_distro_alone_without_a_docker_address():
-    socket = role_files("wsl_proxy", wsl_proxy_docker_address="")["/etc/systemd/system/wsl-proxy.socket"]["content"]
-    assert socket.count("ListenStream=") == 1
+    written = files(wsl_proxy_docker_address="")
+    assert "/etc/systemd/system/wsl-proxy-docker.socket" not in written
+    assert not any("wsl-proxy-docker" in file.get("content", "") for file in written.values())
+
+
+@pytest.fixture
+def look(tmp_path):
+    """Run look.sh on a machine that has these files (path: text) and no others, and return what it says of a kind."""
+    script = re.sub(
+        r"(?<![\w.*])/(?=(etc|home|root|var/lib)/)", f"{tmp_path}/", (ROLES / "wsl_proxy/files/look.sh").read_text()
+    )
+
+    def look(kind, files):
+        for path, text in files.items():
+            target = tmp_path / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(text.encode() if isinstance(text, str) else text)
+        argv = ["sh", "-c", script, "look", "echo 10.0.0.1:7890", "7890", ""]
+        shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        return [line.replace(str(tmp_path), "") for line in shown.splitlines() if line.startswith(kind)]
+
+    return look
+
+
+OURS = b'{"keys": [{"way": ["log-driver"], "after": "json-file"}, {"way": ["bip"], "after": "10.213.0.1/24"}]}'
+
+
+@pytest.mark.parametrize(
+    ("daemon", "record", "found"),
+    [
+        (b'{"bip": "192.168.88.1/24", "fixed-cidr": "192.168.88.0/25"}', None, ["bip 192.168.88.1"]),
+        (b'\xef\xbb\xbf{"bip": "192.168.88.1/24"}', None, ["bip 192.168.88.1"]),
+        (b'{"bip": "192.168.88.1/24"}', OURS, ["bip 192.168.88.1"]),
+        (b'{"bip": "10.213.0.1/24"}', OURS, []),
+        (b'{"bip": "10.213.0.1/24"}', b"no JSON", ["bip 10.213.0.1"]),
+        (b'{"log-driver": "local"}', None, []),
+        (b'{"bip": "nonsense; reboot"}', None, []),
+        (b"{", None, []),
+        (None, None, []),
+    ],
+)
+def test_the_users_own_network_of_docker0_is_found_and_ours_is_not_taken_for_it(look, daemon, record, found):
+    paths = {"/etc/docker/daemon.json": daemon, "/var/lib/wsl-dl-playbook/docker_engine/daemon.json": record}
+    assert look("bip", {path: text for path, text in paths.items() if text is not None}) == found
+
+
+needs_apt = pytest.mark.skipif(not shutil.which("apt-config"), reason="this machine has no apt")
+DEAD = "http://127.0.0.9:1"
+SOURCES = ["/etc/apt/apt.conf", "/etc/apt/apt.conf.d/proxy.conf", "/etc/apt/apt.conf.d/zzz"]
+
+
+@needs_apt
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Acquire { HTTP::Proxy "http://172.29.0.1:1080"; HTTPS::Proxy "http://172.29.0.1:1080"; };',
+        'acquire::http::proxy "http://172.29.0.1:1080";\n',
+        'Acquire::http::Proxy-Auto-Detect "/usr/local/bin/find-proxy";\n',
+        'Acquire::https::ProxyAutoDetect "/usr/local/bin/find-proxy";\n',
+        'APT::Get::Assume-Yes "true";\nAcquire { http { Proxy "http://u:geheim@172.29.0.1:1080"; }; };\n',
+    ],
+)
+def test_what_apt_reads_after_our_file_is_found_in_any_spelling(look, text):
+    assert look("apt", {SOURCES[0]: text}) == ["aptmain"]
+    (said,) = look("aptlater", {SOURCES[2]: text})
+    number = 2 if text.startswith("APT") else 1
+    assert said.startswith(f"aptlater /etc/apt/apt.conf.d/zzz:{number}:")
+    assert "geheim" not in said
+
+
+@needs_apt
+def test_what_apt_reads_before_our_file_or_not_at_all_is_no_trouble(look):
+    text = 'Acquire::http::Proxy "http://172.29.0.1:1080";\n'
+    names = ["01proxy", "proxy.conf", "99proxy", "zz-wsl", "zzz.bak", "zzz.conf~", "zzz.dpkg-old"]
+    assert look("apt", {f"/etc/apt/apt.conf.d/{name}": text for name in names}) == []
+    assert look("apt", {"/etc/apt/apt.conf": '// Acquire::http::Proxy "x";\nAPT::Color "0";\n'}) == []
+
+
+@needs_apt
+def test_our_own_lines_are_not_taken_for_somebodys(look):
+    block = '\n# BEGIN wsl-dl-playbook wsl_proxy, last\nAcquire::http::Proxy "x";\n# END wsl-dl-playbook wsl_proxy\n'
+    assert look("apt", {"/etc/apt/apt.conf": f'APT::Color "0";\n{block}'}) == []
+    ours = files()["/etc/apt/apt.conf.d/zz-wsl-proxy"]["content"]
+    assert look("apt", {"/etc/apt/apt.conf.d/zz-wsl-proxy": ours}) == []
+
+
+@needs_apt
+@pytest.mark.parametrize("path", SOURCES)
+def test_a_proxy_of_one_host_that_is_dead_is_named_and_direct_or_a_living_one_is_not(look, path):
+    with socket.socket() as server:
+        server.bind(("127.0.0.7", 0))
+        server.listen()
+        text = (
+            f'Acquire::http::Proxy::archive.ubuntu.com "{DEAD}";\nAcquire::https::proxy::mirror.lan "DIRECT";\n'
+            f'Acquire::http::Proxy::repo.lan "http://127.0.0.7:{server.getsockname()[1]}/";\n'
+        )
+        assert look("apt", {path: text}) == [f'aptdead {path}:1:Acquire::http::Proxy::archive.ubuntu.com "{DEAD}";']
+
+
+def test_what_keeps_apt_from_the_relay_is_refused_with_file_line_and_remedy():
+    found = ["aptlater /etc/apt/apt.conf.d/zzz:1:x", "aptdead /etc/apt/apt.conf:4:y"]
+    later, dead = role_value("wsl_proxy", "__wsl_proxy_apt_refusals", __wsl_proxy_look={"stdout_lines": found})
+    assert "/etc/apt/apt.conf.d/zzz:1:x. Delete the lines, or rename the file" in later
+    assert "/etc/apt/apt.conf:4:y. Delete the line" in dead
+
+
+def test_apt_conf_gets_our_lines_at_its_end_where_it_sets_a_proxy():
+    assert "/etc/apt/apt.conf" not in files()
+    file = files("aptmain")["/etc/apt/apt.conf"]
+    assert file["block"].startswith('Acquire::http::Proxy "http://127.0.0.1:17890/";')
+    assert file["block_at_end"] is True
+
+
+TUTORIAL = 'export hostip=$(hostname).local\nexport http_proxy="http://$(hostname).local:7890"\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("/home/dev/.bashrc", TUTORIAL, '2:export http_proxy="http://$(hostname).local:7890"'),
+        ("/home/dev/.zshrc", "HTTPS_PROXY=http://10.0.0.1:1\n", "1:HTTPS_PROXY=http://10.0.0.1:1"),
+        ("/home/dev/.bash_aliases", "export ALL_PROXY=socks5://u:p@h:1\n", "1:export ALL_PROXY=socks5://***@h:1"),
+        ("/home/dev/.config/fish/config.fish", "set -gx http_proxy http://h:1\n", "1:set -gx http_proxy http://h:1"),
+        ("/home/dev/.gitconfig", "[http]\n\tproxy = http://127.0.0.1:7890\n", "2:\tproxy = http://127.0.0.1:7890"),
+        ("/home/dev/.config/pip/pip.conf", "[global]\nproxy = http://h:1\n", "2:proxy = http://h:1"),
+        ("/home/dev/.npmrc", "https-proxy=http://h:1\n", "1:https-proxy=http://h:1"),
+        ("/etc/environment", 'http_proxy="http://h:1"\n', '1:http_proxy="http://h:1"'),
+    ],
+)
+def test_a_proxy_that_others_have_set_is_named_with_file_and_line(look, path, text, found):
+    assert look("foreign", {path: text}) == [f"foreign {path}:{found}"]
+
+
+@pytest.mark.parametrize("text", ["# export http_proxy=http://h:1\n", "unset http_proxy\n", "echo $http_proxy\n"])
+def test_a_line_that_sets_no_proxy_is_not_named(look, text):
+    assert look("foreign", {"/home/dev/.bashrc": text}) == []
+
+
+def test_the_relay_has_descriptors_for_all_connections_that_it_takes():
+    service = files()["/etc/systemd/system/wsl-proxy.service"]["content"]
+    assert "\nLimitNOFILE=16384\n" in service
+    assert "--connections-max=2048 " in service  # six descriptors each
+
+
+@pytest.mark.parametrize(
+    ("upstream", "target"),
+    [
+        ("172.30.7.1:7890", "172.30.7.1:7890"),
+        ("::1:7890", "[::1]:7890"),
+        ("fd00::12:7890", "[fd00::12]:7890"),
+    ],
+)
+def test_the_address_is_written_as_a_url_wants_it_when_it_is_asked(upstream, target):
+    look = {"stdout_lines": [f"upstream {upstream}"]}
+    assert role_value("wsl_proxy", "__wsl_proxy_target", __wsl_proxy_look=look) == target
 
 
 def test_the_relay_asks_the_resolver_at_each_start_and_ends_when_idle():
-    service = role_files("wsl_proxy", wsl_proxy_upstream="winbox.local")["/etc/systemd/system/wsl-proxy.service"][
-        "content"
-    ]
+    service = files(wsl_proxy_upstream="winbox.local")["/etc/systemd/system/wsl-proxy.service"]["content"]
     assert "$$(/usr/local/lib/wsl-proxy/wsl-proxy-upstream 7890 winbox.local || echo 127.0.0.1:1)" in service
     assert "--exit-idle-time=5s" in service
 
 
 def test_shells_get_both_cases_and_reach_gradio_directly(tmp_path):
     script = tmp_path / "wsl-proxy.sh"
-    script.write_text(role_files("wsl_proxy")["/etc/profile.d/wsl-proxy.sh"]["content"])
+    script.write_text(files()["/etc/profile.d/wsl-proxy.sh"]["content"])
     shown = subprocess.run(
         ["sh", "-c", f". {script}; env"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True
     )
@@ -57,20 +226,20 @@ def test_shells_get_both_cases_and_reach_gradio_directly(tmp_path):
 
 
 def test_apt_gets_the_relay_for_both_schemes():
-    lines = role_files("wsl_proxy", wsl_proxy_relay_port=18000)["/etc/apt/apt.conf.d/99proxy"]["content"].splitlines()
-    assert lines[-2:] == [
+    lines = files(wsl_proxy_relay_port=18000)["/etc/apt/apt.conf.d/zz-wsl-proxy"]["content"].splitlines()
+    assert [line for line in lines if 'Proxy "' in line] == [
         'Acquire::http::Proxy "http://127.0.0.1:18000/";',
         'Acquire::https::Proxy "http://127.0.0.1:18000/";',
     ]
 
 
 def test_the_sudoers_file_is_validated_and_unreadable_to_others():
-    file = role_files("wsl_proxy")["/etc/sudoers.d/wsl-proxy"]
+    file = files()["/etc/sudoers.d/wsl-proxy"]
     assert (file["mode"], file["validate"]) == ("0440", "visudo -cf %s")
 
 
 def test_every_whole_file_says_who_wrote_it():
-    for path, file in role_files("wsl_proxy").items():
+    for path, file in files().items():
         assert "block" in file or "# role:wsl_proxy\n" in file["content"], path
 
 

@@ -1,6 +1,7 @@
-"""The resolver of wsl_proxy: a pure script, run with faked wslinfo and ip."""
+"""The resolver of wsl_proxy: a pure script, run with faked wslinfo, ip and getent."""
 
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -12,15 +13,17 @@ NAT_ROUTE = "default via 172.30.7.1 dev eth0 proto kernel"
 
 @pytest.fixture
 def upstream(tmp_path):
-    """Ask the resolver on a machine with this wslinfo, route and set of network devices."""
+    """Ask the resolver on a machine with this wslinfo, route, set of network devices and names."""
 
-    def upstream(*arguments, wslinfo=None, route=NAT_ROUTE, devices=()):
-        for tool in ("sh", "awk"):
+    def upstream(*arguments, wslinfo=None, route=NAT_ROUTE, devices=(), names=None):
+        for tool in ("sh", "awk", "bash", "timeout"):
             (tmp_path / tool).symlink_to(shutil.which(tool))
         device = f'case " {" ".join(devices)} " in *" $3 "*) exit 0 ;; *) exit 1 ;; esac'
         fakes = {"ip": f'case "$*" in *route*) echo "{route}" ;; *) {device} ;; esac'}
         if wslinfo is not None:
             fakes["wslinfo"] = wslinfo
+        known = (f"{name}) printf '{lines}' ;;" for name, lines in (names or {}).items())
+        fakes["getent"] = f'[ "$1" = ahosts ] || exit 9; case "$2" in {" ".join(known)} *) exit 2 ;; esac'
         for name, body in fakes.items():
             (tmp_path / name).write_text(f"#!{shutil.which('sh')}\n{body}\n")
             (tmp_path / name).chmod(0o755)
@@ -40,8 +43,17 @@ def test_mirrored_means_loopback(upstream):
     assert upstream("7890", wslinfo="echo mirrored") == (0, "127.0.0.1:7890\n", "")
 
 
-def test_virtioproxy_means_the_default_gateway(upstream):
-    assert upstream("7890", wslinfo="echo virtioproxy") == (0, "172.30.7.1:7890\n", "")
+@pytest.mark.parametrize("mode", ["virtioproxy", "consomme"])
+def test_with_windows_own_address_windows_is_loopback_and_not_the_router_of_the_lan(upstream, mode):
+    assert upstream("7890", wslinfo=f"echo {mode}", devices=["loopback0"]) == (0, "127.0.0.1:7890\n", "")
+
+
+@pytest.mark.parametrize("mode", ["virtioproxy", "consomme", "a-mode-of-next-year"])
+def test_without_a_way_to_windows_the_mode_is_refused_by_its_name(upstream, mode):
+    code, out, err = upstream("7890", wslinfo=f"echo {mode}")
+    assert (code, out) == (1, "")
+    assert f"in networking mode '{mode}' Windows is 127.0.0.1 only with localhostForwarding" in err
+    assert "networkingMode=nat or mirrored" in err
 
 
 def test_without_wslinfo_it_is_nat(upstream):
@@ -70,11 +82,48 @@ def test_the_first_of_two_default_routes_counts(upstream):
 
 @pytest.mark.parametrize("mode", ["nat", "mirrored", "bridged", "none"])
 def test_an_upstream_of_the_users_own_wins_over_every_mode(upstream, mode):
-    assert upstream("7890", "winbox.local", wslinfo=f"echo {mode}", route="") == (0, "winbox.local:7890\n", "")
+    answer = upstream(
+        "7890", "winbox.local", wslinfo=f"echo {mode}", route="", names={"winbox.local": r"10.0.0.9 STREAM\n"}
+    )
+    assert answer == (0, "10.0.0.9:7890\n", "")
 
 
-def test_an_ipv6_upstream_gets_brackets(upstream):
-    assert upstream("7890", "fd00::1") == (0, "[fd00::1]:7890\n", "")
+@pytest.mark.parametrize("address", ["fd00::1", "::1", "fe80::42:1"])
+def test_an_ipv6_upstream_has_no_brackets_since_socket_proxyd_knows_none(upstream, address):
+    assert upstream("7890", address) == (0, f"{address}:7890\n", "")
+
+
+@pytest.fixture
+def listener():
+    """Listen on one address of this machine; return the port."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.7", 0))
+        server.listen()
+        yield str(server.getsockname()[1])
+
+
+def test_a_name_becomes_its_address(upstream):
+    answer = upstream(
+        "7890", "winbox.local", names={"winbox.local": r"10.0.0.9 STREAM winbox.local\n10.0.0.9 DGRAM \n"}
+    )
+    assert answer == (0, "10.0.0.9:7890\n", "")
+
+
+def test_of_several_addresses_the_one_that_answers_is_taken(upstream, listener):
+    names = {"proxy.lan": r"::1 STREAM proxy.lan\n::1 DGRAM\n127.0.0.6 STREAM\n127.0.0.7 STREAM\n127.0.0.8 STREAM\n"}
+    assert upstream(listener, "proxy.lan", names=names) == (0, f"127.0.0.7:{listener}\n", "")
+
+
+def test_where_no_address_answers_the_first_is_named(upstream):
+    names = {"proxy.lan": r"127.0.0.6 STREAM proxy.lan\n127.0.0.8 STREAM\n"}
+    assert upstream("1", "proxy.lan", names=names) == (0, "127.0.0.6:1\n", "")
+
+
+def test_an_unknown_name_is_refused_with_the_remedy(upstream):
+    code, out, err = upstream("7890", "winbox.local")
+    assert (code, out) == (1, "")
+    assert err.startswith("wsl-proxy-upstream: the name winbox.local is unknown here")
+    assert "Leave wsl_proxy_upstream empty" in err
 
 
 def test_a_gateway_that_is_not_there_yet_is_refused_in_one_sentence(upstream):

@@ -9,6 +9,25 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = "http://connectivitycheck.gstatic.com/generate_204"
 FETCH = "curl --silent --max-time 20 --output /dev/null --write-out '%{http_code}' "
+THOUSAND = (Path(__file__).parent / "a_thousand_connections.py").read_text()
+ANSWER = """
+import http.server, socket
+class Server(http.server.HTTPServer):
+    address_family = socket.AF_INET6 if ":" in "ADDRESS" else socket.AF_INET
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(299)
+        self.end_headers()
+Server(("ADDRESS", 7890), Answer).serve_forever()
+"""
+SQUATTER = """
+import socket, time
+server = socket.socket()
+server.setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND: the address need not exist
+server.bind(("10.213.0.1", 17890))
+server.listen()
+time.sleep(60)
+"""
 SIX = [
     "HTTPS_PROXY=http://127.0.0.1:17890",
     "HTTP_PROXY=http://127.0.0.1:17890",
@@ -72,6 +91,54 @@ def test_apt_goes_through_the_relay_without_any_environment(host, requests_durin
     assert {record["via"] for record in seen if record["host"] == "security.ubuntu.com"} == {"proxy"}
 
 
+def test_apt_uses_the_relay_whatever_others_told_it_and_keeps_what_they_said_of_single_hosts(host):
+    settings = host.check_output("apt-config dump --no-empty Acquire").lower().splitlines()  # apt's keys have no case
+    assert sorted(line for line in settings if "proxy" in line) == [
+        'acquire::http::proxy "http://127.0.0.1:17890/";',
+        'acquire::http::proxy::repo.lan "direct";',
+        'acquire::https::proxy "http://127.0.0.1:17890/";',
+    ]
+
+
+def test_a_thousand_connections_at_once_are_all_answered(host, windows_address):
+    redirect = f"iptables -w -t nat {{}} OUTPUT -p tcp -d {windows_address} --dport 7890 -j REDIRECT --to-ports 4790"
+    host.check_output(redirect.format("-A"))  # to a proxy that holds its answers back until all have asked
+    try:
+        told = host.run("timeout 90 python3 -c %s", THOUSAND)
+    finally:
+        host.check_output(redirect.format("-D"))
+    assert told.stdout == "1000 open at once, 1000 answered\n", told.stderr
+
+
+@pytest.mark.parametrize("upstream", ["::1", "proxy.lan"])
+def test_an_ipv6_upstream_and_the_living_one_of_several_addresses_are_reached(host, upstream):
+    unit, override = "/etc/systemd/system/wsl-proxy.service", "/run/systemd/system/wsl-proxy.service.d"
+    host.check_output("printf '127.0.0.6 proxy.lan\n127.0.0.7 proxy.lan\n' >> /etc/hosts")
+    start = f"grep -A1 ^ExecStart= {unit} | sed 's/upstream 7890 /upstream 7890 {upstream} /'"
+    host.check_output(f"mkdir -p {override} && (echo [Service]; echo ExecStart=; {start}) > {override}/host.conf")
+    address = {"::1": "::1", "proxy.lan": "127.0.0.7"}[upstream]
+    host.check_output("sysctl -w net.ipv6.conf.lo.disable_ipv6=0")  # off in containers
+    host.check_output("systemd-run --collect --unit=other-proxy python3 -c %s", ANSWER.replace("ADDRESS", address))
+    host.check_output("sleep 1; systemctl daemon-reload; systemctl stop wsl-proxy.service")
+    try:
+        assert host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}").stdout == "299"
+    finally:
+        host.run(f"systemctl stop other-proxy wsl-proxy.service; rm -r {override}; systemctl daemon-reload")
+        host.run("grep -v proxy.lan /etc/hosts > /tmp/hosts; cat /tmp/hosts > /etc/hosts")
+
+
+def test_where_dockers_address_cannot_be_had_the_distro_still_has_its_relay(host):
+    host.check_output("systemctl stop wsl-proxy.socket")
+    host.check_output("systemd-run --collect --unit=squatter python3 -c %s", SQUATTER)
+    try:
+        host.run("sleep 1; systemctl start wsl-proxy.socket")
+        assert host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}").stdout == "204"
+        assert host.run("systemctl is-active wsl-proxy-docker.socket").stdout == "failed\n"
+    finally:
+        host.run("systemctl stop squatter; sleep 6; systemctl restart wsl-proxy.socket")
+    assert host.run("systemctl is-active wsl-proxy-docker.socket").stdout == "active\n"
+
+
 def test_the_relay_does_not_run_as_root(host):
     host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}")
     relay = host.check_output("systemctl show --property MainPID --value wsl-proxy.service")
@@ -98,7 +165,9 @@ def test_without_a_gateway_clients_fail_at_once_and_recover_when_it_comes(host, 
 
 
 def test_after_a_restart_with_another_gateway_it_works_without_a_changed_file(host, windows_address, user_run):
-    files = "cat /etc/systemd/system/wsl-proxy.* /etc/profile.d/wsl-proxy.sh /etc/apt/apt.conf.d/99proxy | sha256sum"
+    files = (
+        "cat /etc/systemd/system/wsl-proxy.* /etc/profile.d/wsl-proxy.sh /etc/apt/apt.conf.d/zz-wsl-proxy | sha256sum"
+    )
     before = host.check_output(files)
     restart(host)
     assert host.check_output("ip -4 route show default").split()[2] != windows_address
@@ -106,7 +175,7 @@ def test_after_a_restart_with_another_gateway_it_works_without_a_changed_file(ho
     assert host.check_output(files) == before
 
 
-@pytest.mark.parametrize("name", ["wsl-proxy.socket", "wsl-proxy.service"])
+@pytest.mark.parametrize("name", ["wsl-proxy.socket", "wsl-proxy-docker.socket", "wsl-proxy.service"])
 def test_systemd_has_nothing_to_say_against_the_units(host, name):
     said = host.run(f"systemd-analyze verify --man=no /etc/systemd/system/{name}").stderr
     assert [line for line in said.splitlines() if "wsl-proxy" in line] == []
