@@ -5,7 +5,8 @@ INVENTORY ?= inventory/lab
 MACHINE   ?= windows11-zh-cn
 JOBS      ?= 3
 WORKERS   ?= $(JOBS)
-MORE       = windows10 mirrored
+MORE       = windows10 mirrored virtioproxy
+NEWEST     = wsl_proxy wsl_proxy-absent apt_mirror-absent cuda_wsl cuda_wsl-absent docker_engine docker_proxy nvidia_ctk
 LONGEST    = default $(MORE) remove devcontainer
 SCENARIOS  = $(LONGEST) $(filter-out $(LONGEST),$(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))))
 SOME       = windows: the distribution.s image|wsl: (Docker.s key replaced|every package of Docker)
@@ -18,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test more lint images unit windows cuts faults some-faults molecule scenarios verify preflight probe compare bench fleet runner lab-status clean distclean
+.PHONY: help venv lab site test test-slow more lint images unit windows cuts faults some-faults molecule scenarios verify preflight probe compare bench fleet runner lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -26,7 +27,7 @@ help: ## list the commands
 venv: $(STAMP) ## install the pinned requirements into .venv (PYTHON=python3.13 for another Python)
 
 $(STAMP): requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Say make PYTHON=python3.13 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Say make venv PYTHON=python3.13 VENV=.venv (Ubuntu 22.04: sudo apt install python3.11-venv, then PYTHON=python3.11)"; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { echo "python3-venv is missing (Debian, Ubuntu: apt install python3-venv)"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
@@ -38,13 +39,16 @@ site: lab ## set up the lab's workstation with the real playbooks/site.yml, and 
 	$(SITE)
 	@python -m lab proof
 
-test: ## what proves this repository (JOBS=3 at a time); "make more" is the rest
+test: ## what proves this repository (JOBS=3 at a time); "make test-slow" is the rest
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target images lint unit
 	@$(MAKE) --no-print-directory --jobs=2 some-faults molecule ROLE="$(filter-out $(MORE),$(SCENARIOS))" \
 	  WORKERS=$$(($(JOBS) / 3)) JOBS=$$(($(JOBS) - $(JOBS) / 3))
 
-more: cuts ## what takes long and runs apart from "make test": the whole site in other ways, and runs that are cut off
+test-slow: cuts ## what takes long and runs apart from "make test": the whole site in other ways, Ubuntu 26.04, runs that are cut off
 	@$(MAKE) --no-print-directory molecule ROLE="$(MORE)"
+	@SUITE=resolute $(MAKE) --no-print-directory molecule ROLE="$(NEWEST)"
+
+more: test-slow
 
 lint: venv ## ansible-lint (production), yamllint, ruff
 	yamllint .

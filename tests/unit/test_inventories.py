@@ -66,7 +66,7 @@ def inside(tmp_path, monkeypatch):
     def inside(mode, route="default via 172.30.7.1 dev eth0"):
         tools = tmp_path / "tools"
         tools.mkdir()
-        for tool in ("sh", "awk"):
+        for tool in ("sh", "awk", "timeout"):
             (tools / tool).symlink_to(shutil.which(tool))
         for name, answer in {"wslinfo": mode, "ip": route}.items():
             (tools / name).write_text(f"#!{shutil.which('sh')}\necho {answer}\n")
@@ -202,6 +202,16 @@ def test_from_inside_the_distribution_is_local_and_windows_where_it_is_now(mine,
     names = ("ansible_connection", "ansible_host", "ansible_port", "ansible_winrm_server_cert_validation")
     assert copy.values("my-pc", *names) == ("winrm", address, 5986, "ignore")
     assert copy.values("my-pc", "wsl_enable_restart", "wsl_enable_shutdown") == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("classic", "way", "become"), [("/bin/sh", True, "/bin/sh"), ("/none", True, "sudo"), ("/bin/sh", False, "sudo")]
+)
+def test_inside_ubuntu_2604_ansible_becomes_root_with_the_sudo_whose_prompt_it_knows(mine, classic, way, become):
+    copy = Inventory(mine(*(WAY_B if way else [])))
+    assert copy.value("my-pc-wsl", "wsl_classic_sudo") == "/usr/bin/sudo.ws"
+    copy.extra["wsl_classic_sudo"] = classic
+    assert copy.value("my-pc-wsl", "ansible_become_exe") == become
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 # "bip ADDRESS": the address of docker0 that the user has chosen.
 # A user name and a password in a proxy's address are masked.
 # usage: sh -c THIS look RESOLVER PORT [HOST]
+export LC_ALL=C.UTF-8
 resolver=$1
 shift
 if found=$(sh -c "$resolver" wsl-proxy-upstream "$@" 2>&1); then echo "upstream $found"; else echo "unresolved $found"; fi
