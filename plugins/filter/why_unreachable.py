@@ -26,7 +26,8 @@ _value: {description: Cause and remedy, or an empty string., type: str}
 
 WINRM = re.compile(
     r"/wsman|WinRM on http|winrm connection error|credentials were rejected|the connection attempt timed out"
-    r"|Task failed: \('Connection aborted\.'|(ntlm|kerberos|credssp|basic|certificate|plaintext|ssl): HTTPS?ConnectionPool\("
+    r"|Task failed: \('Connection aborted\.'"
+    r"|(ntlm|kerberos|credssp|basic|certificate|plaintext|ssl): HTTPS?ConnectionPool\("
 )
 """What the messages of a broken WinRM have in common; those of ssh, of Docker and of modules have none of it."""
 REASONS = [

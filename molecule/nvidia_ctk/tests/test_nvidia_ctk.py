@@ -131,6 +131,7 @@ def test_a_refresh_that_fails_names_the_cause_and_the_remedy_until_the_driver_is
     host.run(f"rm -f {SPEC}")
     assert converge(host, **OTHER_VERSION) == (1, "")
     assert host.file(SPEC).exists
+    assert host.check_output("systemctl is-active nvidia-cdi-refresh.path") == "active"
 
 
 def test_what_leads_the_users_docker_astray_is_named_by_the_proof(host):

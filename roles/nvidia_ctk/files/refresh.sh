@@ -1,11 +1,14 @@
 # Runs NVIDIA's refresh once, and prints what it said when it leaves no new specification. Argument: the specification.
 spec=$1
-unit=nvidia-cdi-refresh.service
+unit=nvidia-cdi-refresh.service path=nvidia-cdi-refresh.path
 since=$(date +%s)
-timeout 30 systemctl reset-failed $unit 2>/dev/null # five starts in ten seconds are its limit, and it starts itself again
+# Five starts in ten seconds are its limit, and it starts itself again; where it met its limit, the unit that watches for it has failed, too.
+watcher=$(timeout 30 systemctl is-failed $path)
+timeout 30 systemctl reset-failed $unit $path 2>/dev/null
 timeout 120 systemctl restart $unit
 rc=$?
 if [ $rc = 0 ] && [ "$(stat -c %Y "$spec" 2>/dev/null || echo 0)" -ge "$since" ]; then
+  [ "$watcher" != failed ] || timeout 30 systemctl start $path
   exit 0
 fi
 if [ $rc = 124 ]; then
