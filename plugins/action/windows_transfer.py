@@ -22,6 +22,8 @@ Answer = dict[str, Any]
 
 SILENCE = 300
 """Seconds until a transfer that writes nothing counts as dead: curl tries that long to connect (its manual)."""
+QUIET = 30
+"""The same of one that has written before: its file is open until it ends, so a file that is free again says enough."""
 MISSES = 3
 """Looks in a row that may fail, because the connection to Windows broke, before the task does."""
 NOTHING_LEFT = re.compile(r"\(22\).*\b416\b")
@@ -126,7 +128,7 @@ class ActionModule(ActionBase):
 
         A file that grows is a transfer that goes on: one look is one round trip.
         """
-        self._quiet_since, misses = time.monotonic(), 0
+        self._quiet_since, self._written, misses, before = time.monotonic(), False, 0, None
         answer = end()
         if answer is None:
             self._meter.total = self._total()
@@ -138,6 +140,8 @@ class ActionModule(ActionBase):
                 )
             try:
                 size = self._size()
+                self._written = self._written or (before is not None and size > before)
+                before = size
                 if self._meter.look(time.monotonic(), size) and size != self._meter.total:
                     self._quiet_since = time.monotonic()
                 else:
@@ -175,9 +179,10 @@ class ActionModule(ActionBase):
         answer = self._ask("ansible.windows.async_status", jid=job, mode="status", _async_dir=folder)
         if answer.get("finished"):
             return answer
-        if time.monotonic() - self._quiet_since < SILENCE or self._busy():
+        silence = QUIET if self._written else SILENCE
+        if time.monotonic() - self._quiet_since < silence or self._busy():
             return None
-        return {"rc": 1, "stderr": f"curl.exe has written nothing for {SILENCE} s, or was ended from outside"}
+        return {"rc": 1, "stderr": f"curl.exe has written nothing for {silence} s, or was ended from outside"}
 
     def _busy(self) -> bool:
         """Tell whether somebody writes the file."""

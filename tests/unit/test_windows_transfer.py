@@ -151,6 +151,21 @@ def test_a_curl_that_was_ended_from_outside_is_a_try_that_broke(act):
     assert result["msg"] == "curl.exe has written nothing for 300 s, or was ended from outside"
 
 
+def test_a_curl_that_died_while_it_wrote_is_begun_again_after_half_a_minute(act):
+    """As after a restart of Windows: the job is never finished, and nobody has the file open."""
+    windows = Windows(*[None] * 40, sizes=[1000, 2000, *[2000] * 40])
+    began = act.clock.now
+    result = act(windows, argv=CURL, tries=1)
+    assert result["msg"] == "curl.exe has written nothing for 30 s, or was ended from outside"
+    assert act.clock.now - began < 60
+
+
+def test_a_curl_that_pauses_has_its_file_open_and_is_waited_for(act):
+    windows = Windows(*[None] * 8, {"rc": 0}, sizes=[1000, 2000, *[2000] * 40], busy=[True] * 6)
+    assert act(windows, argv=CURL, tries=1)["rc"] == 0
+    assert windows.asked.count("curl") == 1
+
+
 def test_check_mode_starts_nothing(act):
     windows = Windows()
     assert act(windows, check=True, argv=CURL)["skipped"] is True

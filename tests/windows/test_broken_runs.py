@@ -112,6 +112,12 @@ def test_a_failed_visual_studio_says_what_its_exit_code_means_and_what_its_log_s
     assert "failed with exit code 5007. This PC does not meet its requirements." in said
 
 
+def test_a_revocation_list_that_nobody_gives_stops_no_download(new_pc):
+    pc = new_pc(faults={"downloads": [{"kind": "no_revocation"}]})  # WinHTTP has no proxy either
+    run = pc.play("--tags", "cuda_windows")
+    assert run.code == 0, run.output[-4000:]
+
+
 VS = "windows_proxy,visual_studio"
 HANGS = [
     ("vs_bootstrapper.exe", VS, "visual_studio_timeout", "dd_*.log"),

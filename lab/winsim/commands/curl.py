@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ntpath
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from http.client import responses
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ..model.files import Content
 from ..model.network import NetworkError, Response, bypassed, file_name, join_parts
+from ..model.proxy import read_winhttp
 from ..runtime import Process, SimulatorError, command
 
 # option -> (key, takes a value)
@@ -45,7 +46,7 @@ for _names, _key, _valued in (
     ("-Y --speed-limit", "speed_limit", True),
     ("--limit-rate", "limit_rate", True),
     ("--ssl-no-revoke", "no_revoke", False),
-    ("--ssl-revoke-best-effort", "no_revoke", False),
+    ("--ssl-revoke-best-effort", "best_effort", False),
     ("-# --progress-bar", "progress", False),
     ("--no-progress-meter", "silent", False),
     ("-k --insecure", "insecure", False),
@@ -65,7 +66,13 @@ for _names, _key, _valued in (
     for _name in _names.split():
         _OPTIONS[_name] = (_key, _valued)
 
+_NO_CHECK = "CRYPT_E_NO_REVOCATION_CHECK (0x80092012) - The revocation function was unable to check revocation for the certificate."
+_OFFLINE = "CRYPT_E_REVOCATION_OFFLINE (0x80092013) - The revocation function was unable to check revocation because the revocation server was offline."
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
+
+
+REVOCATION_LIST = "crl3.digicert.com"
+"""Where the vendors' certificate authority has its lists."""
 
 
 class CurlError(Exception):
@@ -244,9 +251,36 @@ def _receive(
                 raise Killed
 
 
+def _check_revocation(process: Process, options: dict[str, Any], url: str) -> None:
+    """Ask for the revocation list of the server's certificate, as Schannel does: through WinHTTP's proxy, not curl's.
+
+    Raises:
+        CurlError: nobody could be asked, and curl was not told to go on then.
+    """
+    if (
+        not url.startswith("https:")
+        or options.get("no_revoke")
+        or options.get("insecure")
+        or options.get("best_effort")
+    ):
+        return
+    network, text = process.machine.network, None
+    if network.hides_revocation(url):
+        text = _NO_CHECK
+    try:
+        network.reaches(REVOCATION_LIST, read_winhttp(process.machine)[0])
+    except NetworkError:
+        text = text or _OFFLINE
+    if text:
+        raise CurlError(35, f"schannel: next InitializeSecurityContext failed: {text}")
+
+
 def _ask(process: Process, options: dict[str, Any], url: str, start: int) -> Response:
     proxy = _proxy(process, options, url)
     try:
+        with suppress(NetworkError):  # without a connection there is no certificate; fetch says so
+            process.machine.network.reaches(urlsplit(url).hostname or "", proxy)
+            _check_revocation(process, options, url)
         return process.machine.network.fetch(
             url,
             proxy=proxy,

@@ -6,6 +6,7 @@ Faults of downloads are entries of ``machine.faults["downloads"]``: ``kind`` (on
 (``seconds``, ``status``, ``signer``, ``bytes``), ``url`` (a pattern, else all), ``skip`` (how often it is passed over
 first), ``times`` (how often it happens, else for ever). ``bytes_per_second`` makes a transfer take real time, so that
 its file can be seen growing: the kind ``slow`` does nothing else, and every other kind may have it too.
+``no_revocation`` gives the server a certificate that names no revocation list, as a proxy that looks into TLS makes them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..runtime import SimulatorError
 from .clock import Clock
 from .files import Content
 
-FAULTS = ("refuse", "no_answer", "status", "corrupt", "signer", "break", "timeout", "slow")
+FAULTS = ("refuse", "no_answer", "status", "corrupt", "signer", "break", "timeout", "slow", "no_revocation")
 """Kinds of ``machine.faults["downloads"]``."""
 
 
@@ -305,12 +306,19 @@ class Network:
             bytes_per_second=slow,
         )
 
+    def hides_revocation(self, url: str) -> bool:
+        """Whether the certificate that a client sees for a URL names no revocation list."""
+        faults = self._faults.get("downloads", [])
+        return any(
+            item.get("kind") == "no_revocation" and fnmatch.fnmatch(url, item.get("url", "*")) for item in faults
+        )
+
     def _fault(self, url: str) -> dict[str, Any] | None:
         """The first fault that is meant for the URL; one with ``times`` is used up."""
         for fault in list(self._faults.get("downloads", [])):
             if fault.get("kind") not in FAULTS or (fault["kind"] == "slow" and not fault.get("bytes_per_second")):
                 raise SimulatorError(f"fault of downloads not known: {fault}")
-            if not fnmatch.fnmatch(url, fault.get("url", "*")):
+            if fault["kind"] == "no_revocation" or not fnmatch.fnmatch(url, fault.get("url", "*")):
                 continue
             if fault.get("skip", 0) > 0:
                 fault["skip"] -= 1

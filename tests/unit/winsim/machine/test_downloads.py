@@ -15,7 +15,11 @@ BYTES = 388975696
 TARGET = "C:\\dl\\u.wsl"
 
 
-def curl(host, *more, url=IMAGE, proxy=PROXY):
+BEST_EFFORT = "--ssl-revoke-best-effort"
+
+
+def curl(host, *more, url=IMAGE, proxy=PROXY, revocation=BEST_EFFORT):
+    more += (revocation,) if revocation else ()
     return host.run("curl.exe", "--fail", "--location", "--silent", "--show-error", "--create-dirs",
                     "--continue-at", "-", "--proxy", proxy, "--output", TARGET, *more, url)  # fmt: skip
 
@@ -35,6 +39,28 @@ def test_a_download_goes_through_the_proxy_and_is_logged(host):
 def test_without_the_proxy_the_connection_times_out(host):
     done = curl(host, proxy="")
     assert (done.rc, done.stderr.startswith(b"curl: (28)")) == (28, True)
+
+
+def test_schannel_asks_for_revocation_by_winhttps_proxy_not_by_curls(host):
+    done = curl(host, revocation="")
+    assert (done.rc, b"CRYPT_E_REVOCATION_OFFLINE (0x80092013)" in done.stderr) == (35, True)
+    assert host.machine.network.bytes_downloaded() == 0
+    assert curl(host).rc == 0
+    host.machine.files.remove(TARGET)
+    host.module("win_http_proxy", proxy="127.0.0.1:7890")
+    assert curl(host, revocation="").rc == 0
+
+
+def test_a_certificate_without_revocation_list_is_exit_code_35(host):
+    host.module("win_http_proxy", proxy="127.0.0.1:7890")
+    host.machine.faults["downloads"] = [{"kind": "no_revocation"}]
+    done = curl(host, revocation="")
+    assert (done.rc, b"CRYPT_E_NO_REVOCATION_CHECK (0x80092012)" in done.stderr) == (35, True)
+    assert curl(host).rc == 0
+
+
+def test_http_has_no_certificate_to_check(host):
+    assert host.run("curl.exe", "-sS", "--proxy", PROXY, "http://www.msftconnecttest.com/connecttest.txt").rc == 0
 
 
 def test_a_proxy_that_does_not_listen_is_exit_code_7(host):
@@ -134,7 +160,7 @@ def test_a_slowed_download_that_also_breaks(host):
 
 
 def test_curl_tells_the_size_of_a_file_without_fetching_it(host):
-    argv = ("curl.exe", "--silent", "--show-error", "--head", "--location", "--proxy", PROXY, IMAGE)
+    argv = ("curl.exe", "--silent", "--show-error", "--head", "--location", BEST_EFFORT, "--proxy", PROXY, IMAGE)
     assert host.run(*argv).stdout.decode().split("\r\n") == [
         "HTTP/1.1 200 Connection established", "",
         "HTTP/1.1 200 OK", f"Content-Length: {BYTES}", "", "",
