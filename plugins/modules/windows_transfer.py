@@ -48,7 +48,17 @@ EXAMPLES = r"""
 - name: Fetch a file
   windows_transfer:
     path: C:\big.exe
-    argv: [C:\Windows\System32\curl.exe, --fail, --silent, --show-error, --ssl-revoke-best-effort, --continue-at, "-", --output, C:\big.exe, https://example.com/big.exe]
+    argv:
+      - C:\Windows\System32\curl.exe
+      - --fail
+      - --silent
+      - --show-error
+      - --ssl-revoke-best-effort
+      - --continue-at
+      - "-"
+      - --output
+      - C:\big.exe
+      - https://example.com/big.exe
     size_argv: [C:\Windows\System32\curl.exe, --silent, --head, --ssl-revoke-best-effort, https://example.com/big.exe]
     busy_argv: [C:\Windows\System32\cmd.exe, /d, /c, ren, C:\big.exe, big.exe]
 """
