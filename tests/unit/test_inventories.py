@@ -194,7 +194,9 @@ def test_a_certificate_in_the_folder_is_not_read_as_an_inventory(mine):
     assert (done.stdout.count("-pc"), done.stderr) == (2, "")
 
 
-@pytest.mark.parametrize(("mode", "address"), [("nat", "172.30.7.1"), ("mirrored", "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("mode", "address"), [("nat", "172.30.7.1"), ("mirrored", "127.0.0.1"), ("virtioproxy", "127.0.0.1")]
+)
 def test_from_inside_the_distribution_is_local_and_windows_where_it_is_now(mine, inside, mode, address):
     copy = Inventory(mine(*WAY_B), windows_password="typed")
     inside(mode)

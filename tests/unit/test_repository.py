@@ -85,3 +85,14 @@ def test_ansible_builder_accepts_the_execution_environment(tmp_path):
     assert "pywinrm==0.5.0" in made
     collections = (ROOT / "collections" / "requirements.yml").read_text()
     assert (tmp_path / "_build" / "requirements.yml").read_text() == collections
+
+
+def test_on_ubuntu_2204_make_says_which_python_to_install(tmp_path):
+    python = tmp_path / "python3"
+    python.write_text('#!/bin/sh\n[ "$1" != --version ] || echo Python 3.10.12\nexit 1\n')
+    python.chmod(0o755)
+    argv = ["make", "--no-print-directory", "venv", f"PYTHON={python}", f"VENV={tmp_path}/venv"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "sudo apt install python3.11-venv, then PYTHON=python3.11" in done.stdout
+    assert not (tmp_path / "venv").exists()
