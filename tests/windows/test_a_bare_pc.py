@@ -25,6 +25,15 @@ def test_windows_was_restarted_exactly_once(finished):
     assert len(pc.events("boot")) == 1
 
 
+def test_who_is_signed_in_had_a_minute_and_a_message_before_the_restart(finished):
+    pc, _, _ = finished
+    (asked,) = pc.events("shutdown requested")
+    assert (asked["delay"], asked["reason"]) == (
+        60,
+        "wsl-dl-playbook restarts this PC in a minute to finish its set-up. Save your work now.",
+    )
+
+
 def test_a_second_run_changes_nothing_and_does_not_restart(finished):
     _, _, second = finished
     assert second.code == 0, second.output[-4000:]
