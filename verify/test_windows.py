@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.windows.pc import Pc
@@ -31,10 +33,15 @@ def test_the_system_proxy_is_on(pc, wanted):
 
 @promise("command-line programs find the proxy", "windows_proxy")
 def test_the_environment_names_the_proxy(pc, wanted):
-    values = pc.key(ENVIRONMENT)["properties"]
+    seen = {}  # by a new process of the user, whose variables win over those of the machine; names compare without case
+    for whose, key in (("the machine's", ENVIRONMENT), ("the user's own", "HKCU:\\Environment")):
+        values = pc.key(key).get("properties", {})
+        seen |= {name.lower(): (whose, str(value["value"])) for name, value in values.items()}
     for name in ("http_proxy", "https_proxy"):
-        assert name in values, f"{name} is not set for the machine"
-        assert values[name]["value"].endswith(f":{wanted['proxy_port']}"), values[name]["value"]
+        assert name in seen, f"{name} is not set for the machine"
+        whose, value = seen[name]
+        shown = re.sub(r"//[^/@]*@", "//***@", value)
+        assert value.rstrip("/").endswith(f":{wanted['proxy_port']}"), f"{whose} {name} is {shown}"
 
 
 @promise(
