@@ -160,6 +160,7 @@ def rule(**parts: str) -> dict:
         (rule(App="C:\\clash.exe", Dir="Out"), []),
         (rule(App="C:\\notclash.exe"), []),
         (rule(), []),
+        (rule(App="C:\\clash.exe", Protocol="17"), []),
     ],
 )
 def test_the_rule_that_blocks_the_proxy_program_is_named(value, names):
@@ -167,9 +168,13 @@ def test_the_rule_that_blocks_the_proxy_program_is_named(value, names):
         "ansible_facts": {
             "tcp_listen": [{"port": 7890, "address": "0.0.0.0", "name": "clash"}, {"port": 445, "name": "System"}]
         },
-        "__windows_proxy_rules": {"properties": {"{1}": value}},
+        "__windows_proxy_rules": {
+            "properties": {"TCP Query User{1}C:\\clash.exe": value, "(default)": {"value": None}}
+        },
     }
     assert role_value("windows_proxy", "__windows_proxy_block_rules", **known) == names
+    ids = ["TCP Query User{1}C:\\clash.exe"] if names else []
+    assert role_value("windows_proxy", "__windows_proxy_block_ids", **known) == ids
 
 
 @pytest.mark.parametrize(
@@ -181,10 +186,52 @@ def test_a_proxy_for_this_pc_alone_is_out_of_reach_for_wsl(addresses, count):
     assert len(reachable) == count
 
 
-def test_the_environment_that_was_there_is_found_whatever_its_case():
-    read = {"properties": {"HTTP_PROXY": {"raw_value": "http://old:1"}, "Path": {"raw_value": "%SystemRoot%"}}}
-    before = role_value("windows_proxy", "__windows_proxy_environment_before", __windows_proxy_environment_read=read)
-    assert before == {"http_proxy": "http://old:1"}
+def environment(level: str, saved: dict | None = None, **now: str) -> dict:
+    return {
+        "__windows_proxy_level": level,
+        "__windows_proxy_environment_read": {"properties": {name: {"raw_value": now[name]} for name in now}},
+        "__windows_proxy_environment_value": {"exists": saved is not None, "value": json.dumps(saved)},
+    }
+
+
+OURS = {"http_proxy": "http://127.0.0.1:7890", "https_proxy": "http://127.0.0.1:7890"}
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        (environment("machine", Path="%SystemRoot%"), OURS | {"no_proxy": "localhost,127.0.0.1,::1"}),
+        (environment("user", Path="%SystemRoot%", no_proxy_x="a"), {}),
+        (environment("user", HTTP_PROXY="http://10.9.9.9:3128"), {"http_proxy": "http://127.0.0.1:7890"}),
+        (environment("user", All_Proxy="socks5://127.0.0.1:1080"), {"all_proxy": "http://127.0.0.1:7890"}),
+        (environment("user", NO_PROXY="::1, *, .corp"), {"no_proxy": "localhost,127.0.0.1,::1,.corp"}),
+    ],
+)
+def test_the_machine_gets_the_variables_and_those_of_the_user_follow_whatever_their_case(known, wanted):
+    assert role_value("windows_proxy", "__windows_proxy_environment", **known) == wanted
+
+
+@pytest.mark.parametrize(
+    ("known", "save"),
+    [
+        (environment("machine", HTTP_PROXY="http://old:1", Path="x"), {"http_proxy": "http://old:1"}),
+        (environment("machine", {}, http_proxy="http://127.0.0.1:7890"), {}),
+        (environment("user", {"http_proxy": "a"}, http_proxy="b", no_proxy="c"), {"http_proxy": "a", "no_proxy": "c"}),
+    ],
+)
+def test_what_was_there_first_is_kept_and_what_came_later_is_added(known, save):
+    assert role_value("windows_proxy", "__windows_proxy_environment_save", **known) == save
+
+
+@pytest.mark.parametrize(
+    ("port", "here"),
+    [(7839, ""), (7840, "7840-7939"), (7939, "7840-7939"), (7940, ""), (5357, "5357-5357"), (50010, "50000-50059")],
+)
+def test_a_port_in_a_range_that_windows_keeps_is_seen_whatever_the_language(port, here):
+    said = "\r\n协议 tcp 端口排除范围\r\n\r\n开始端口    结束端口\r\n----------    --------\r\n"
+    said += "      5357        5357\r\n      7840        7939\r\n     50000       50059     *\r\n\r\n* - 管理\r\n"
+    known = {"__windows_proxy_excluded_read": {"stdout": said}, "windows_proxy_port": port}
+    assert (role_value("windows_proxy", "__windows_proxy_excluded_here", **known) or "") == here
 
 
 def test_the_bootstrapper_gets_the_workload_its_parts_and_the_languages():

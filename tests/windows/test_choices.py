@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-BLOCK = {
-    "name": "verge-mihomo.exe",
-    "direction": "in",
-    "action": "block",
-    "protocol": "tcp",
-    "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe",
-}
 WSL = ["--tags", "windows_proxy,wsl_enable"]
-
-
-def test_the_rule_that_blocks_the_proxy_program_goes_when_asked(new_pc):
-    pc = new_pc(firewall=[BLOCK])
-    run = pc.play("--tags", "windows_proxy", "-e", "windows_proxy_remove_block_rules=true")
-    assert run.code == 0, run.output[-4000:]
-    assert [rule["name"] for rule in pc.state()["firewall"]] == ["wsl-dl-playbook: WSL to the proxy"]
 
 
 def test_a_restart_that_is_not_allowed_ends_the_run_with_one_line_and_the_next_run_goes_on(new_pc):
@@ -53,6 +39,7 @@ def test_half_an_earlier_run_is_finished_and_a_finished_pc_is_left_alone(new_pc)
     run = half.play()
     assert run.code == 0, run.output[-4000:]
     assert len(half.events("boot")) == 1
+    assert [event["delay"] for event in half.events("shutdown requested")] == [2]  # nobody is signed in
     assert half.play().recap["changed"] == 0
     done = new_pc("already-done")
     run = done.play()
