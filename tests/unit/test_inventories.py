@@ -132,6 +132,14 @@ def test_each_pc_has_its_distribution(inventory, name, pairs, first, last):
     assert (len(windows), windows[0], wsl[-1]) == (pairs, first, last)
 
 
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_a_silent_command_has_a_minute_and_a_half_before_its_host_counts_as_unreachable(inventory, name):
+    opened = inventory(name)
+    timeouts = "[ansible_winrm_operation_timeout_sec, ansible_winrm_read_timeout_sec]"
+    hosts = [opened.names("windows")[0], opened.names("wsl_in_windows")[0]]
+    assert [opened.value(host, timeouts) for host in hosts] == [[60, 90], [60, 90]]
+
+
 @pytest.mark.parametrize(
     ("name", "pc", "endpoint"),
     [
