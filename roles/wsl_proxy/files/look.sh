@@ -12,7 +12,8 @@ if found=$(sh -c "$resolver" wsl-proxy-upstream "$@" 2>&1); then echo "upstream 
 setting='^[[:space:]]*(export[[:space:]]+|set[[:space:]]+-[a-z]+[[:space:]]+)?"?(https?|all)_proxy"?[[:space:]]*[= ]'
 for file in /etc/environment /etc/profile /etc/profile.d/*.sh /etc/bash.bashrc /etc/zsh/* \
     /root/.bashrc /root/.profile /home/*/.bashrc /home/*/.bash_aliases /home/*/.profile /home/*/.bash_profile /home/*/.bash_login \
-    /home/*/.zshrc /home/*/.zshenv /home/*/.zprofile /home/*/.config/fish/config.fish /home/*/.wgetrc; do
+    /home/*/.zshrc /home/*/.zshenv /home/*/.zprofile /home/*/.config/fish/config.fish /home/*/.wgetrc \
+    /home/*/.pam_environment /home/*/.config/environment.d/*.conf; do
     grep -qs '^# role:wsl_proxy$' "$file" || grep -EHnis "$setting" "$file" | sed -E "s/^/foreign /; s#://[^[:space:]\"']*@#://***@#"
 done
 grep -EHnis '^[[:space:]]*(https?-)?proxy[[:space:]]*[=:]' /etc/gitconfig /etc/pip.conf /home/*/.gitconfig /home/*/.curlrc /home/*/.npmrc \
