@@ -190,7 +190,7 @@ def roles_that_use_apt() -> set[str]:
 
 
 def test_apt_is_looked_at_before_the_first_role_that_uses_it():
-    (play,) = load(ROOT / "playbooks" / "wsl.yml")
+    _, play = load(ROOT / "playbooks" / "wsl.yml")
     looks = [
         task for task in play["pre_tasks"] if task.get("ansible.builtin.import_role", {}).get("name") == "apt_source"
     ]
