@@ -78,6 +78,14 @@ def installed(*versions):
             "Failed to initialize NVML: GPU access blocked by the operating system",
             "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows",
         ),
+        (
+            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\nDriver Not Loaded",
+            "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows",
+        ),
+        (
+            "Failed to restart nvidia-cdi-refresh.service: Unit nvidia-cdi-refresh.service is masked.",
+            'Run "systemctl unmask nvidia-cdi-refresh.service nvidia-cdi-refresh.path".',
+        ),
         ("No devices were found", "WSL sees no NVIDIA GPU. Update NVIDIA's driver on Windows"),
         ("failed to create device CDI specs: invalid device, empty device edits", "WSL sees no NVIDIA GPU"),
         (

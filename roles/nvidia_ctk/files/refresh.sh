@@ -7,7 +7,12 @@ watcher=$(timeout 30 systemctl is-failed $path)
 timeout 30 systemctl reset-failed $unit $path 2>/dev/null
 timeout 120 systemctl restart $unit
 rc=$?
-if [ $rc = 0 ] && [ "$(stat -c %Y "$spec" 2>/dev/null || echo 0)" -ge "$since" ]; then
+# It fails where the driver is not ready yet, and succeeds a second later: wait for its own attempts.
+for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+  [ $rc != 124 ] && [ "$(timeout 30 systemctl show --property ActiveState --value $unit)" = activating ] || break
+  sleep 1
+done
+if [ "$(stat -c %Y "$spec" 2>/dev/null || echo 0)" -ge "$since" ]; then
   [ "$watcher" != failed ] || timeout 30 systemctl start $path
   exit 0
 fi
@@ -18,5 +23,5 @@ elif [ $rc = 0 ]; then
   echo "$unit was skipped, since one of its conditions does not hold, and wrote no $spec."
 fi
 timeout 10 journalctl --sync
-timeout 10 journalctl --unit=$unit --since="@$since" --output=cat --no-pager --lines=30
+timeout 10 journalctl --unit=$unit --since="@$since" --output=cat --no-pager --lines=60
 exit 1
