@@ -17,14 +17,18 @@ and prints the inventory's settings to paste. Running it again changes nothing t
 noted in the registry, and -Remove puts exactly that back.
 
 The account that Ansible uses must be the person who will work in WSL, because distributions belong to an account.
-It needs a password, not only a PIN.
+It needs a password, not only a PIN. A domain account is written DOMAIN\name. An Entra (Azure AD) account cannot log on
+with NTLM, so a local administrator is needed there.
+
+What stands in the way, group policies too, is told at once, before anything is changed.
 
 .PARAMETER ControlNode
 Addresses (or networks such as 192.168.1.0/24) that may connect. "Any" has to be said and is not the default. WSL's own
 network is 172.16.0.0/12 in NAT mode; in mirrored mode the distribution has the address 127.0.0.1.
 
 .PARAMETER User
-The account in the inventory lines; the one that runs this script by default. It must be an administrator.
+The account in the inventory lines; the one that runs this script by default. It must be an administrator. "name" is an
+account of this PC, "DOMAIN\name" one of a domain.
 
 .PARAMETER Port
 TCP port of the listener.
@@ -38,7 +42,7 @@ Take everything back.
 [CmdletBinding(SupportsShouldProcess = $true)]
 param(
     [string[]] $ControlNode = @(),
-    [string] $User = $env:USERNAME,
+    [string] $User = '',
     [int] $Port = 5986,
     [string] $CertificateFile = '',
     [switch] $Remove
@@ -52,31 +56,58 @@ $RuleName = 'wsl-dl-playbook-winrm-https'
 $FriendlyName = 'wsl-dl-playbook WinRM'
 $PolicyKey = 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Policies\System'
 $AuthPath = 'WSMan:\localhost\Service\Auth'
+$WinRmPolicy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service'
+$FirewallPolicy = 'HKLM:\SOFTWARE\Policies\Microsoft\WindowsFirewall'
+$NtlmPolicy = 'HKLM:\SYSTEM\CurrentControlSet\Control\Lsa\MSV1_0'
+$Findings = New-Object Collections.ArrayList
 $Methods = 'Basic', 'Kerberos', 'Negotiate', 'Certificate', 'CredSSP'
 
 function Write-Step([string] $Text) {
     Write-Host "  $Text"
 }
 
-function Stop-Script([string] $Cause, [string] $Remedy) {
-    Write-Host ''
-    Write-Host "Stopped: $Cause" -ForegroundColor Red
-    Write-Host "What to do: $Remedy" -ForegroundColor Yellow
+function Add-Finding([string] $Cause, [string] $Remedy) {
+    [void] $Findings.Add(@{ Cause = $Cause; Remedy = $Remedy })
+}
+
+# All at once, so that nobody has to come back for the next one.
+function Stop-OnFinding {
+    if ($Findings.Count -eq 0) {
+        return
+    }
+    foreach ($finding in $Findings) {
+        Write-Host ''
+        Write-Host "Stopped: $($finding.Cause)" -ForegroundColor Red
+        Write-Host "What to do: $($finding.Remedy)" -ForegroundColor Yellow
+    }
     exit 1
 }
 
-function Test-Administrator {
-    $identity = [Security.Principal.WindowsIdentity]::GetCurrent()
-    $principal = New-Object Security.Principal.WindowsPrincipal $identity
-    return $principal.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)
+function Stop-Script([string] $Cause, [string] $Remedy) {
+    Add-Finding $Cause $Remedy
+    Stop-OnFinding
 }
 
-function Get-Note([string] $Name) {
-    $item = Get-ItemProperty -Path $Key -Name $Name -ErrorAction SilentlyContinue
+# whoami tells the identity by SIDs, which are the same in every language.
+function Get-Whoami([string] $What) {
+    return & "$env:SystemRoot\System32\whoami.exe" "/$What" /fo csv /nh
+}
+
+function Test-Administrator {
+    # S-1-16-12288: the high integrity level that "Run as administrator" gives
+    return [bool] ((Get-Whoami 'groups') -match 'S-1-16-(12288|16384)')
+}
+
+function Get-RegistryValue([string] $Path, [string] $Name) {
+    $item = Get-ItemProperty -Path $Path -Name $Name -ErrorAction SilentlyContinue
     if ($item) {
         return $item.$Name
     }
     return $null
+}
+
+function Get-Note([string] $Name) {
+    return Get-RegistryValue $Key $Name
 }
 
 # The first value that is noted is the one from before this script; later runs keep it.
@@ -105,19 +136,71 @@ function Remove-HttpsListener($Listener) {
     Remove-Item $path -Recurse -Force
 }
 
+function Get-ListenerThumbprint($Listener) {
+    return "$(Get-ListenerValue $Listener 'CertificateThumbprint')" -replace ' ', ''
+}
+
+function Test-OurThumbprint([string] $Thumbprint) {
+    return [bool] (Get-ChildItem Cert:\LocalMachine\My |
+            Where-Object { $_.Thumbprint -eq $Thumbprint -and $_.FriendlyName -eq $FriendlyName })
+}
+
+# A certificate holds names in ASCII; those of another script are written as IDNA does.
+function Get-AsciiName {
+    if ($env:COMPUTERNAME -match '^[\x21-\x7e]+$') {
+        return $env:COMPUTERNAME
+    }
+    return (New-Object Globalization.IdnMapping).GetAscii($env:COMPUTERNAME.ToLowerInvariant())
+}
+
 # --- what would stop us ------------------------------------------------------------------------------------------
 
+# "name" and ".\name" and "THIS-PC\name" are accounts of this PC; anything else belongs to a domain or to Entra.
+function Split-Account([string] $Name) {
+    $domain, $short = $env:COMPUTERNAME, $Name
+    if ($Name -match '^(?<domain>[^\\]+)\\(?<short>.+)$') {
+        $domain, $short = $Matches['domain'], $Matches['short']
+        if ($domain -eq '.') {
+            $domain = $env:COMPUTERNAME
+        }
+    } elseif ($Name -like '*@*') {
+        $domain = ($Name -split '@', 2)[1]
+    }
+    return @{ Domain = $domain; Short = $short; Local = ($domain -eq $env:COMPUTERNAME) }
+}
+
+function Test-Entra([string] $Name) {
+    if ($Name -like 'AzureAD\*') {
+        return $true
+    }
+    # S-1-12-1: Entra's accounts
+    return $Name -eq "$env:USERDOMAIN\$env:USERNAME" -and [bool] ((Get-Whoami 'user') -match 'S-1-12-1-')
+}
+
 function Assert-Account([string] $Name) {
+    if (Test-Entra $Name) {
+        Add-Finding "'$Name' is an Entra (Azure AD) account. Windows asks Entra for its password at the PC only, so it cannot log on over WinRM with NTLM." `
+            ('Make a local administrator and name it with -User: net user NAME * /add, then ' +
+            'Add-LocalGroupMember -SID S-1-5-32-544 -Member NAME. Sign in to the PC as NAME for WSL, since distributions belong to an account.')
+        return
+    }
+    $parts = Split-Account $Name
+    if ($parts.Local) {
+        Assert-LocalAccount $parts.Short
+        return
+    }
+    Write-Step "$Name is a domain account. NTLM works while this PC reaches a domain controller, and if the domain allows NTLM."
+    Write-Step 'It must be an administrator of this PC (Add-LocalGroupMember -SID S-1-5-32-544), which is not checked here.'
+}
+
+function Assert-LocalAccount([string] $Name) {
     $account = Get-LocalUser -Name $Name -ErrorAction SilentlyContinue
     if (-not $account) {
-        if ($env:USERDOMAIN -ne $env:COMPUTERNAME) {
-            Write-Step "$Name is no local account; a domain account logs on as DOMAIN\name."
-            return
-        }
-        Stop-Script "There is no account '$Name' on this PC." 'Name one with -User; "Get-LocalUser" lists them.'
+        Add-Finding "There is no account '$Name' on this PC." 'Name one with -User; "Get-LocalUser" lists them. A domain account is written DOMAIN\name.'
+        return
     }
     if (-not $account.Enabled) {
-        Stop-Script "The account '$Name' is disabled." `
+        Add-Finding "The account '$Name' is disabled." `
             "Enable it (Enable-LocalUser '$Name'), or name another one with -User."
     }
     if ("$($account.PrincipalSource)" -eq 'MicrosoftAccount') {
@@ -127,19 +210,63 @@ function Assert-Account([string] $Name) {
         Write-Warning 'If the account has no password: set one at account.microsoft.com, or change to a local account'
         Write-Warning '(Settings, Accounts, Your info).'
     } elseif ($null -eq $account.PasswordLastSet) {
-        Stop-Script "The account '$Name' has no password (or only a PIN), and Windows refuses that over the network." `
+        Add-Finding "The account '$Name' has no password (or only a PIN), and Windows refuses that over the network." `
             "Set a password (Ctrl+Alt+Del, Change a password; or: net user $Name *) and run this again. The PIN stays."
     }
-    $sid = New-Object Security.Principal.SecurityIdentifier 'S-1-5-32-544'
     $members = $null
     try {
-        $members = Get-LocalGroupMember -SID $sid
+        $members = Get-LocalGroupMember -SID S-1-5-32-544
     } catch {
         Write-Step 'the list of administrators can not be read; it may hold accounts that are gone'
     }
     if ($members -and -not ($members | Where-Object { "$($_.SID)" -eq "$($account.SID)" })) {
-        Stop-Script "The account '$Name' is no administrator, so Ansible could not install anything." `
+        Add-Finding "The account '$Name' is no administrator, so Ansible could not install anything." `
             "Add it (Add-LocalGroupMember -SID S-1-5-32-544 -Member '$Name'), or name another account with -User."
+    }
+}
+
+# What a group policy decides, nobody can change on the PC.
+function Assert-Policy {
+    $ask = 'Ask those who look after this PC to change it (gpresult /h report.html shows where it comes from).'
+    if ((Get-RegistryValue $WinRmPolicy 'AllowAutoConfig') -eq 0) {
+        Add-Finding 'A group policy forbids remote management ("Allow remote server management through WinRM" is disabled: AllowAutoConfig = 0).' $ask
+    }
+    if ((Get-RegistryValue $WinRmPolicy 'AllowNegotiate') -eq 0) {
+        Add-Finding 'A group policy forbids NTLM for WinRM ("Disallow Negotiate authentication": AllowNegotiate = 0).' $ask
+    }
+    if ((Get-RegistryValue "$WinRmPolicy\WinRS" 'AllowRemoteShellAccess') -eq 0) {
+        Add-Finding 'A group policy forbids remote shells ("Allow Remote Shell Access" is disabled: AllowRemoteShellAccess = 0).' $ask
+    }
+    $ntlm = Get-RegistryValue $NtlmPolicy 'RestrictReceivingNTLMTraffic'
+    if ($ntlm -eq 2 -or ($ntlm -eq 1 -and -not (Split-Account $User).Local)) {
+        Add-Finding "A policy refuses incoming NTLM (`"Restrict NTLM: Incoming NTLM traffic`": RestrictReceivingNTLMTraffic = $ntlm)." $ask
+    }
+    $profiles = @{ DomainAuthenticated = 'DomainProfile'; Private = 'StandardProfile'; Public = 'PublicProfile' }
+    $unmerged = @(Get-NetConnectionProfile | ForEach-Object { "$($_.NetworkCategory)" } | Sort-Object -Unique |
+            Where-Object { (Get-RegistryValue "$FirewallPolicy\$($profiles[$_])" 'AllowLocalPolicyMerge') -eq 0 })
+    if ($unmerged -and ($ControlNode | Where-Object { $_ -notlike '127.*' })) {
+        Add-Finding ("A group policy lets the firewall ignore the rules of this PC in networks of the kind $($unmerged -join ', ') " +
+            "(AllowLocalPolicyMerge = 0), so that port $Port would stay closed.") `
+            "Ask those who look after this PC for a rule by policy: inbound, TCP $Port, from the control node."
+    }
+    if ((Get-RegistryValue $WinRmPolicy 'DisableRunAs') -eq 1) {
+        Write-Step 'a group policy forbids WinRM to store RunAs credentials (DisableRunAs = 1); Ansible does not need them'
+    }
+}
+
+# A listener that somebody else made stays theirs. Only a running service tells; else Enable-Listener looks.
+function Assert-Listener {
+    if ("$((Get-Service WinRM).Status)" -ne 'Running') {
+        return
+    }
+    $listener = Get-HttpsListener
+    if (-not $listener) {
+        return
+    }
+    $thumbprint = Get-ListenerThumbprint $listener
+    if ($thumbprint -and -not (Test-OurThumbprint $thumbprint)) {
+        Add-Finding 'This PC has an HTTPS listener for WinRM with a certificate of somebody else.' `
+            "Use it as it is; or remove it with: Remove-Item 'WSMan:\localhost\Listener\$($listener.Name)' -Recurse"
     }
 }
 
@@ -176,24 +303,41 @@ function Get-OurCertificate {
         Sort-Object NotAfter -Descending
     foreach ($certificate in $found) {
         $names = @($certificate.DnsNameList | ForEach-Object { $_.Unicode })
-        if ($names -contains $env:COMPUTERNAME) {
+        if ($names -contains $env:COMPUTERNAME -or $names -contains (Get-AsciiName)) {
             return $certificate
         }
     }
     return $null
 }
 
+# An address that other machines do not reach: link-local, of a TUN adapter (198.18.0.0/15, 28.0.0.0/8), of an overlay (100.64.0.0/10).
+function Test-LanAddress([string] $Address) {
+    $bytes = @($Address -split '\.' | ForEach-Object { [int] $_ })
+    return -not ($bytes[0] -in 0, 28, 127 -or ($bytes[0] -eq 169 -and $bytes[1] -eq 254) -or
+        ($bytes[0] -eq 198 -and $bytes[1] -in 18, 19) -or ($bytes[0] -eq 100 -and $bytes[1] -ge 64 -and $bytes[1] -le 127))
+}
+
+# The addresses under which the control node may find this PC, the likeliest first: those with a default route, network
+# cards before virtual adapters (VPN), then by metric. An adapter of WSL or Hyper-V has no default route.
+function Get-LanAddress {
+    $cards = @(Get-NetAdapter -Physical -ErrorAction SilentlyContinue | ForEach-Object { $_.InterfaceIndex })
+    $routes = @(Get-NetRoute -DestinationPrefix '0.0.0.0/0' -ErrorAction SilentlyContinue |
+            Sort-Object { -not ($cards -contains $_.InterfaceIndex) }, { $_.RouteMetric + $_.InterfaceMetric })
+    foreach ($route in $routes) {
+        Get-NetIPAddress -AddressFamily IPv4 -InterfaceIndex $route.InterfaceIndex -ErrorAction SilentlyContinue |
+            Where-Object { Test-LanAddress $_.IPAddress } | ForEach-Object { $_.IPAddress }
+    }
+}
+
 function New-OurCertificate {
-    $addresses = Get-NetIPAddress -AddressFamily IPv4 -ErrorAction SilentlyContinue |
-        Where-Object { $_.IPAddress -notlike '169.254.*' } |
-        ForEach-Object { $_.IPAddress }
-    $text = @("DNS=$env:COMPUTERNAME", "DNS=$($env:COMPUTERNAME).local", 'DNS=localhost')
-    foreach ($address in $addresses) {
+    $name = Get-AsciiName
+    $text = @("DNS=$name", "DNS=$name.local", 'DNS=localhost')
+    foreach ($address in Get-LanAddress) {
         $text += "IPAddress=$address"
     }
     $names = '2.5.29.17={text}' + ($text -join '&')
     $arguments = @{
-        Subject           = "CN=$env:COMPUTERNAME"
+        Subject           = "CN=$name"
         FriendlyName      = $FriendlyName
         CertStoreLocation = 'Cert:\LocalMachine\My'
         KeyAlgorithm      = 'RSA'
@@ -210,17 +354,13 @@ function New-OurCertificate {
 function Enable-Listener($Certificate) {
     $listener = Get-HttpsListener
     if ($listener) {
-        $thumbprint = "$(Get-ListenerValue $listener 'CertificateThumbprint')" -replace ' ', ''
+        $thumbprint = Get-ListenerThumbprint $listener
         $sameport = [int] (Get-ListenerValue $listener 'Port') -eq $Port
         if ($thumbprint -eq $Certificate.Thumbprint -and $sameport) {
             return
         }
-        $ours = Get-ChildItem Cert:\LocalMachine\My |
-            Where-Object { $_.Thumbprint -eq $thumbprint -and $_.FriendlyName -eq $FriendlyName }
-        if ($thumbprint -and -not $ours) {
-            Stop-Script 'This PC has an HTTPS listener for WinRM with a certificate of somebody else.' `
-                'Use it as it is; or remove it with "winrm delete winrm/config/Listener?Address=*+Transport=HTTPS".'
-        }
+        Assert-Listener
+        Stop-OnFinding
         Remove-HttpsListener $listener
     }
     New-Item -Path WSMan:\localhost\Listener -Transport HTTPS -Address '*' -Port $Port `
@@ -237,7 +377,9 @@ function Set-Authentication {
         }
         $current = "$((Get-Item "$AuthPath\$method").Value)"
         Set-Note "Auth$method" $current
-        if ($current -ne $wanted) {
+        if ($current -ne $wanted -and $null -ne (Get-RegistryValue $WinRmPolicy "Allow$method")) {
+            Write-Step "log on by $($method): $current, as a group policy says"
+        } elseif ($current -ne $wanted) {
             Set-Item "$AuthPath\$method" -Value $wanted -Force
             Write-Step "log on by $($method): $wanted"
         }
@@ -294,15 +436,7 @@ function Export-OurCertificate($Certificate) {
 }
 
 function Show-Inventory {
-    $routes = Get-NetRoute -DestinationPrefix '0.0.0.0/0' -ErrorAction SilentlyContinue | Sort-Object RouteMetric
-    $address = $env:COMPUTERNAME
-    if ($routes) {
-        $index = @($routes)[0].InterfaceIndex
-        $found = Get-NetIPAddress -AddressFamily IPv4 -InterfaceIndex $index -ErrorAction SilentlyContinue
-        if ($found) {
-            $address = @($found)[0].IPAddress
-        }
-    }
+    $address = @(Get-LanAddress) + (Get-AsciiName) | Select-Object -First 1
     $file = Split-Path -Leaf $CertificateFile
     Write-Host ''
     Write-Host "Copy $CertificateFile into the folder of your inventory (inventory/mine),"
@@ -313,7 +447,7 @@ function Show-Inventory {
         Write-Host "windows_port: $Port"
     }
     Write-Host "windows_certificate: `"{{ inventory_dir }}/$file`""
-    Write-Host "windows_user: $User"
+    Write-Host "windows_user: '$($User -replace "'", "''")'"
     Write-Host ''
     Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and'
     Write-Host '"control_node: distribution" replaces windows_address and windows_certificate.'
@@ -330,14 +464,14 @@ function Remove-Everything {
     Start-Service WinRM
     if ((Get-Note 'Listener') -eq 'made') {
         $listener = Get-HttpsListener
-        if ($listener) {
+        if ($listener -and (Test-OurThumbprint (Get-ListenerThumbprint $listener))) {
             Remove-HttpsListener $listener
             Write-Step 'HTTPS listener removed'
         }
     }
     foreach ($method in $Methods) {
         $before = Get-Note ('Auth' + $method)
-        if ($null -ne $before) {
+        if ($null -ne $before -and "$((Get-Item "$AuthPath\$method").Value)" -ne $before) {
             Set-Item "$AuthPath\$method" -Value $before -Force
         }
     }
@@ -382,9 +516,18 @@ if (-not $ControlNode) {
 }
 if (-not $CertificateFile) {
     $desktop = [Environment]::GetFolderPath('Desktop')
-    $CertificateFile = Join-Path $desktop "winrm-$env:COMPUTERNAME.pem"
+    $CertificateFile = Join-Path $desktop "winrm-$(Get-AsciiName).pem"
+}
+if (-not $User) {
+    $User = $env:USERNAME
+    if ($env:USERDOMAIN -and $env:USERDOMAIN -ne $env:COMPUTERNAME) {
+        $User = "$env:USERDOMAIN\$env:USERNAME"
+    }
 }
 Assert-Account $User
+Assert-Policy
+Assert-Listener
+Stop-OnFinding
 if (-not $PSCmdlet.ShouldProcess($env:COMPUTERNAME, "open WinRM (HTTPS, port $Port) for $($ControlNode -join ', ')")) {
     exit 0
 }
