@@ -234,7 +234,7 @@ class Apt:
 
     # -- the index ---------------------------------------------------------------------------------------------------
 
-    def update(self, options, wait=120, limit=1800, **environment):
+    def update(self, options, wait=120, retries=2, limit=1800, **environment):
         """Fetch an index; while another program holds the lock, wait. Return rc and what apt said."""
         end = time.monotonic() + wait
         while True:
@@ -245,7 +245,7 @@ class Apt:
                 "-o",
                 "APT::Update::Error-Mode=any",
                 "-o",
-                "Acquire::Retries=2",
+                f"Acquire::Retries={retries}",
                 *options,
             ]
             rc, _, said = run(argv, limit)
@@ -260,8 +260,8 @@ class Apt:
     def troubles(self, said):
         """Return what apt said about each repository that it could not fetch, with the file and line that names it."""
         known, told = self.entries(), []
-        for error in errors(said):
-            if not re.match(r"Some index files failed|The list of sources could", error):
+        for error in dict.fromkeys(re.findall(r"^[EW]: (.*)$", said, re.MULTILINE)):
+            if not re.match(r"Some index files failed|The list of sources could|Target .* is configured", error):
                 places = ", ".join(entry.where for entry in self.guilty(error, known))
                 told.append(f"{places}: {error}" if places else error)
         return told

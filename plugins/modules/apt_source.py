@@ -398,7 +398,7 @@ class Source:
         """Fetch what the machine's other sources have; what is wrong with them is no reason to stop."""
         plan = {**plan, self.path: None}
         with self.apt.candidate(plan) as options:
-            rc, said = self.apt.update([*options, "-o", "APT::Get::List-Cleanup=0"], self.wanted["lock_timeout"])
+            rc, said = self.apt.update([*options, "-o", "APT::Get::List-Cleanup=0"], self.wanted["lock_timeout"], 0)
         for trouble in self.apt.troubles(said) if rc else []:
             self.module.warn(f"Another repository of this machine could not be refreshed: {trouble}")
 

@@ -232,7 +232,7 @@ class Mirror:
             ]
             only = ["-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={folder}"]
             options = [*only, "-o", "APT::Get::List-Cleanup=0", *direct]
-            return self.apt.update(options, self.wanted["lock_timeout"], **environment)
+            return self.apt.update(options, self.wanted["lock_timeout"], 2 if mirrors else 0, **environment)
 
     def fetch(self):
         """Refuse a mirror whose index apt cannot fetch; tell what is wrong with the other sources."""
