@@ -20,7 +20,7 @@ LOCKED = re.compile(r"(?i)could not get lock|could not open lock|unable to (acqu
 FLOCK = "hhqqi"
 CAUSES = [
     (
-        "not enough free space|No space left|is full",
+        "enough free space|No space left|is full",
         "could not be stored",
         'The disk of this machine is full. Free space ("apt-get clean"; "df -h" shows what is left), then run again.',
     ),
@@ -41,9 +41,11 @@ CAUSES = [
         "Run again; if it stays so, ask who runs the proxy, or wait until the vendor has finished publishing.",
     ),
     (
-        "is not readable by user|Could not open file .*keyring|keyring .*(not readable|does not exist)",
-        "cannot be verified, because apt's user cannot read its key",
-        "Open the key: sudo chmod 644 KEY, and 755 for its folder; then run again.",
+        r"keyring \"?(?P<key>/[^\"\s]+)\"? are ignored as the file is not readable|"
+        r"keyring \"(?P<key2>/[^\"]+)\" .*(Permission denied|No such file)",
+        "cannot be verified, because apt's own user cannot read the key {key}",
+        "Open it and its folder: sudo chmod 644 {key}; sudo chmod 755 {folder} (where it is missing: sudo apt-get "
+        "install --reinstall ubuntu-keyring), then run again.",
     ),
     (
         "NO_PUBKEY|BADSIG|EXPKEYSIG|is not signed|Missing key|signature",
@@ -67,8 +69,13 @@ UNKNOWN_CAUSE = (
 
 def cause(said, suites):
     """Return why an index could not be fetched, and what to do."""
-    found = next(((why, remedy) for pattern, why, remedy in CAUSES if re.search(pattern, said)), UNKNOWN_CAUSE)
-    return found[0], found[1].replace("{suites}", " ".join(suites))
+    for pattern, why, remedy in CAUSES:
+        found = re.search(pattern, said)
+        if found:
+            key = next((value for value in found.groupdict().values() if value), "")
+            names = {"suites": " ".join(suites), "key": key, "folder": os.path.dirname(key)}
+            return why.format(**names), remedy.format(**names)
+    return UNKNOWN_CAUSE[0], UNKNOWN_CAUSE[1].format(suites=" ".join(suites))
 
 
 def run(argv, limit=60, **settings):
@@ -99,6 +106,7 @@ class Apt:
         "lists": "Dir::State::lists/d",
         "archives": "Dir::Cache::archives/d",
         "status": "Dir::State::status/f",
+        "trusted": "Dir::Etc::trustedparts/d",
         "architecture": "APT::Architecture",
         "user": "APT::Sandbox::User",
     }
@@ -115,6 +123,7 @@ class Apt:
             found.get("trusted", "/etc/apt/trusted.gpg"),
             found.get("trusted_parts", "/etc/apt/trusted.gpg.d"),
         ]
+        self.trusted = found.get("trusted", "/etc/apt/trusted.gpg.d/").rstrip("/")
         self.architecture = found.get("architecture", "amd64")
         self.user = found.get("user", "_apt")
 

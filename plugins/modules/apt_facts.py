@@ -217,37 +217,46 @@ def parents(path):
         yield path
 
 
+def is_the_archives(entry):
+    return any(suite.endswith(("-updates", "-security", "-backports")) for suite in entry.suites)
+
+
+def key_trouble(key, user, entry, severity):
+    """Tell why apt cannot use a key that a source needs."""
+    names, file, line = " ".join(entry.uris), entry.file, entry.first
+    door = user and locked_door(key, user)
+    if not os.path.exists(key):
+        remedy = f"Put the vendor's key there, or switch the repository off: {entry.off}"
+        if severity == "error":
+            remedy = "Bring it back: sudo apt-get install --reinstall ubuntu-keyring"
+        what = f"the key {key} that it names does not exist"
+        yield finding(what, f"apt cannot verify {names}.", remedy, file, line, severity)
+    elif door:
+        part, mode, now = door
+        what = f"{part} has mode {now:04o}, so apt's user {user.pw_name} cannot read the key {key}"
+        yield finding(
+            what, f"apt takes {names} for unsigned.", f"Open it: sudo chmod {mode} {part}", file, line, severity
+        )
+
+
 def keys(apt, known):
+    """Look at the keys that the sources need, but for those of sources that apt_source itself keeps in order."""
     try:
         user = pwd.getpwnam(apt.user)
     except KeyError:
-        user = None
+        user = None  # apt does everything as root
+    trusted = [f"{apt.trusted}/{name}" for name in sorted(listing(apt.trusted)) if name.endswith((".gpg", ".asc"))]
     seen = set()
     for entry in known:
-        for key in re.findall(r"/\S+", "" if "\n" in entry.signed_by else entry.signed_by):
-            if not entry.enabled or key in seen or text(entry.file).startswith(OURS):
-                continue
+        if not entry.enabled or text(entry.file).startswith(OURS) or "\n" in entry.signed_by:
+            continue
+        severity = "error" if is_the_archives(entry) else "warning"
+        own = [] if entry.signed_by or severity == "warning" else trusted
+        for key in [*re.findall(r"/\S+", entry.signed_by), *own]:
+            if key not in seen:
+                distribution = entry.signed_by or os.path.basename(key).startswith(("ubuntu-", "debian-"))
+                yield from key_trouble(key, user, entry, severity if distribution else "warning")
             seen.add(key)
-            door = user and locked_door(key, user)
-            if not os.path.exists(key):
-                yield finding(
-                    f"the key {key} that it names does not exist",
-                    f"apt cannot verify {' '.join(entry.uris)} and keeps an old index, or none.",
-                    f"Put the vendor's key there, or switch the repository off: {entry.off}",
-                    entry.file,
-                    entry.first,
-                    "warning",
-                )
-            elif door:
-                part, mode, now = door
-                yield finding(
-                    f"{part} has mode {now:04o}, so apt's user {apt.user} cannot read the key {key}",
-                    f"apt takes {' '.join(entry.uris)} for unsigned.",
-                    f"Open it: sudo chmod {mode} {part}",
-                    entry.file,
-                    entry.first,
-                    "warning",
-                )
 
 
 def look(module):

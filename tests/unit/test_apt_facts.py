@@ -1,6 +1,7 @@
 """What is wrong with a machine's apt, told with file, line and remedy: the real apt, below a folder of the test."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -166,25 +167,47 @@ def test_a_missing_key_is_a_warning_with_its_line(look, root):
     assert "the key /nowhere.gpg that it names does not exist" in found["what"]
 
 
-@pytest.mark.parametrize(("part", "mode", "remedy"), [("key.asc", 0o600, "644"), ("", 0o700, "755")])
-@pytest.mark.skipif(os.geteuid() != 0, reason="another user's files are needed")
-def test_a_key_that_apts_user_cannot_read_is_a_warning(look, root, monkeypatch, part, mode, remedy):
-    folder = Path("/var/tmp") / root.parent.name  # pytest's own folder is closed to others
+@pytest.fixture
+def shared(root):
+    """Return a folder that others may enter, as pytest's own are not, and let apt work as a user of its own."""
+    folder = Path("/var/tmp") / f"wsl-dl-playbook-{os.getpid()}"
     folder.mkdir()
-    try:
-        key = folder / "key.asc"
-        key.touch()
-        (folder / part).chmod(mode)
-        (root / "etc/apt/sources.list").write_text(f"deb [signed-by={key}] http://ppa.example/x jammy main\n")
-        configuration = root / "apt.conf"
-        configuration.write_text(configuration.read_text().replace('User ""', 'User "nobody"'))
-        found = finding(look())
-        assert f"cannot read the key {key}" in found["what"]
-        assert found["remedy"] == f"Open it: sudo chmod {remedy} {folder / part}"
-    finally:
-        folder.chmod(0o700)
-        key.unlink()
-        folder.rmdir()
+    configuration = root / "apt.conf"
+    configuration.write_text(configuration.read_text().replace('User ""', 'User "nobody"'))
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(("part", "mode", "remedy"), [("key.asc", 0o600, "644"), ("", 0o700, "755")])
+@pytest.mark.parametrize(("suite", "severity"), [("jammy", "warning"), ("jammy-updates", "error")])
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's files are needed")
+def test_a_key_that_apts_user_cannot_read_is_named(look, root, shared, part, mode, remedy, suite, severity):
+    key = shared / "key.asc"
+    key.touch()
+    (shared / part).chmod(mode)
+    path = root / "etc/apt/sources.list"
+    path.write_text(f"# head\ndeb [signed-by={key}] http://ppa.example/x {suite} main\n")
+    found = finding(look())
+    assert (found["severity"], found["file"], found["line"]) == (severity, str(path), 2)
+    assert f"cannot read the key {key}" in found["what"]
+    assert found["remedy"] == f"Open it: sudo chmod {remedy} {shared / part}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's files are needed")
+def test_a_key_of_the_distribution_that_apts_user_cannot_read_is_an_error(look, root, shared):
+    path = root / "etc/apt/sources.list"
+    path.write_text("deb http://archive.example/ubuntu jammy-updates main\n")
+    configuration = root / "apt.conf"
+    configuration.write_text(f'{configuration.read_text()}Dir::Etc::trustedparts "{shared}";\n')
+    for name in ("ubuntu-keyring-2018-archive.gpg", "mine.gpg", "readable.gpg"):
+        (shared / name).touch(mode=0o600)
+    (shared / "readable.gpg").chmod(0o644)
+    found = look()["findings"]
+    assert [(one["severity"], one["remedy"]) for one in found] == [
+        ("error", f"Open it: sudo chmod 644 {shared}/ubuntu-keyring-2018-archive.gpg"),
+        ("warning", f"Open it: sudo chmod 644 {shared}/mine.gpg"),
+    ]
 
 
 def test_switched_off_repositories_and_our_own_are_left_alone(look, root):
