@@ -204,7 +204,10 @@ class Source:
             raise Refused("gpg is missing, so no key can be verified. Install it: apt-get install gpg")
         with tempfile.TemporaryDirectory() as home:
             return self.module.run_command(
-                [gpg, "--homedir", home, "--batch", "--no-tty", *arguments], data=data, binary_data=True, encoding=None
+                ["timeout", "60", gpg, "--homedir", home, "--batch", "--no-tty", *arguments],
+                data=data,
+                binary_data=True,
+                encoding=None,
             )
 
     def fingerprints(self, key):

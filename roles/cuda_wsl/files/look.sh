@@ -11,7 +11,7 @@ shift
 installed 'cuda-repo-*-local' | sed 's/^/local /'
 installed 'cuda-toolkit*' "$@" | sort -u | sed 's/^/installed /'
 for package in "$@"; do
-    [ -z "$(apt-cache --names-only show "$package" 2>/dev/null)" ] || echo "known $package"
+    [ -z "$(timeout 60 apt-cache --names-only show "$package" 2>/dev/null)" ] || echo "known $package"
 done
 
 set +f
