@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from winsim import soap
+from winsim.model import tasks
 
 INFO = "winsim.json"
 PHASES = ("input", "running", "output")
@@ -73,7 +74,9 @@ class FaultSwitch:
             for proxy in machine.network.proxies.values():
                 proxy["running"] = bool(fault["running"])
         elif kind == "clock":
-            machine.clock.advance(float(fault["seconds"]))
+            with machine.lock:
+                machine.clock.advance(float(fault["seconds"]))
+                tasks.catch_up(machine)
         elif kind == "clear":
             self._bytes_per_second, self._refuse_until, self._asleep_until = 0, 0.0, 0.0
             with self._lock:

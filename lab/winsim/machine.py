@@ -70,7 +70,7 @@ class Machine:
         self.services: dict[str, Service] = {}
         self.firewall: list[FirewallRule] = []
         self.tasks: dict[str, ScheduledTask] = {}
-        self.running_tasks: list[threading.Event] = []
+        self.running_tasks: dict[str, threading.Event] = {}
         self.network = Network(self.log, self.clock, self.faults)
         self.boots: list[dict[str, Any]] = []
         self.pending_shutdown: dict[str, Any] | None = None

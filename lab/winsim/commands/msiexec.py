@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ntpath
 
+from ..model import wsl
 from ..model.software import BUSY, exit_code, install_msi, installer, program_fault, remove_msi
 from ..runtime import Process, SimulatorError, command
 from .output import is_elevated
@@ -15,7 +16,7 @@ _QUIET = ("/qn", "/quiet", "/q", "/qb", "/qb!", "/passive", "/qn+")
 def msiexec(process: Process) -> int:
     """``/i FILE`` or ``/x FILE|CODE`` with ``/qn``, ``/norestart``, ``/L*V LOG`` and properties."""
     action = target = log = None
-    quiet = False
+    quiet, properties = False, {}
     queue = process.argv[1:]
     while queue:
         word = queue.pop(0)
@@ -33,11 +34,13 @@ def msiexec(process: Process) -> int:
                 raise SimulatorError("msiexec: /forcerestart is not known")
         elif "=" not in word:
             raise SimulatorError(f"msiexec: option not known: {word}")
+        else:
+            properties[word.partition("=")[0].upper()] = word.partition("=")[2]
     if action is None:
         raise SimulatorError("msiexec: without /i or /x it opens a window")
     if not quiet:
         raise SimulatorError("msiexec: without /qn or /quiet it opens a window and waits for ever")
-    code = _run(process, action, target)
+    code = _run(process, action, target, properties)
     if log:
         path = ntpath.join(process.cwd, log)
         text = f"=== Verbose logging started ===\r\nMSI: {action} {target}\r\nMainEngineThread is returning {code}\r\n"
@@ -45,7 +48,7 @@ def msiexec(process: Process) -> int:
     return code
 
 
-def _run(process: Process, action: str, target: str) -> int:
+def _run(process: Process, action: str, target: str, properties: dict[str, str]) -> int:
     machine = process.machine
     fault = program_fault(machine, "msiexec.exe", process)
     if fault and fault.get("effect", "none") == "none":
@@ -71,6 +74,12 @@ def _run(process: Process, action: str, target: str) -> int:
                 return 0 if remove_msi(machine, code) else 1605
             if package is None:
                 return 0 if target.upper() in machine.extra.get("msi", {}) else 1605
+            if (
+                package["product"] == "wsl"
+                and properties.get("SKIPMSIX") != "1"
+                and not wsl.msix_registers(process.session)
+            ):
+                return 1603
             try:
                 install_msi(machine, package)
             except OSError:

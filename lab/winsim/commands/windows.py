@@ -10,7 +10,6 @@ from ..model.blank import WINDOWS_CURRENT
 from ..model.proxy import read_inet, read_winhttp, write_winhttp
 from ..model.texts import win32
 from ..model.timezones import TIMEZONES
-from ..model.users import system_account
 from ..runtime import Process, SimulatorError, command
 from .output import chinese, complain, is_elevated, say
 
@@ -415,37 +414,9 @@ def ping(process: Process) -> int:
 
 @command("cscript.exe")
 def cscript(process: Process) -> int:
-    """``//Nologo winrm.vbs enumerate wmicimv2/CLASS -format:text`` for two classes."""
-    words = process.argv[1:]
-    text = " ".join(words).lower()
-    match = re.fullmatch(r"//nologo \S*winrm\.vbs enumerate wmicimv2/(\w+) [-/]format:(?:text|pretty)", text)
-    if match is None:
-        raise SimulatorError(f"cscript: arguments not known: {words}")
-    if not is_elevated(process) and system_account(process.user) is None:
-        complain(process, win32(5, process.machine.language))
-        return 5
-    hardware = process.machine.description["hardware"]
-    on = bool(hardware["virtualization"])
-    running = on and process.machine.features.is_on("VirtualMachinePlatform")
-    rows = {
-        "win32_computersystem": {
-            "HypervisorPresent": running, "Manufacturer": hardware["manufacturer"], "Model": hardware["model"],
-            "Name": process.machine.host_name, "NumberOfLogicalProcessors": hardware["threads"],
-            "NumberOfProcessors": 1, "PartOfDomain": False, "TotalPhysicalMemory": int(hardware["memory_gb"]) * 2**30,
-        },
-        "win32_processor": {
-            "Name": hardware["cpu"], "NumberOfCores": hardware["cores"],
-            "NumberOfLogicalProcessors": hardware["threads"],
-            # a running hypervisor hides both from Windows
-            "SecondLevelAddressTranslationExtensions": on and not running,
-            "VirtualizationFirmwareEnabled": on and not running, "VMMonitorModeExtensions": on and not running,
-        },
-    }  # fmt: skip
-    if match[1] not in rows:
-        raise SimulatorError(f"cscript: WMI class not known: {match[1]}")
-    title = {"win32_computersystem": "Win32_ComputerSystem", "win32_processor": "Win32_Processor"}[match[1]]
-    say(process, title)
-    for name, value in rows[match[1]].items():
-        say(process, f"    {name} = {str(value).lower() if isinstance(value, bool) else value}")
-    say(process, "")
-    return 0
+    """VBScript is a feature on demand that is off (Microsoft 365 developer blog, 2025-09-09): no script runs."""
+    scripts = [word for word in process.argv[1:] if not word.startswith("/")]
+    if not scripts or ntpath.splitext(scripts[0])[1].lower() != ".vbs":
+        raise SimulatorError(f"cscript: arguments not known: {process.argv[1:]}")
+    say(process, 'Input Error: There is no script engine for file extension ".vbs".')
+    return 1

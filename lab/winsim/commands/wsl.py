@@ -5,7 +5,7 @@ from __future__ import annotations
 import ntpath
 import re
 
-from ..model import wsl
+from ..model import tasks, wsl
 from ..model.blank import SYSTEM32
 from ..model.software import program_fault, remove_msi
 from ..model.texts import win32
@@ -24,6 +24,7 @@ def wsl_exe(process: Process) -> int:
     stub = ntpath.dirname(process.image).lower() == SYSTEM32.lower()
     process.machine.log("wsl", arguments=[_shown(word) for word in process.argv[1:]], stub=stub)
     with process.machine.lock:
+        tasks.catch_up(process.machine)
         fault = program_fault(process.machine, "wsl.exe", process)
     if fault:
         if fault.get("text"):
@@ -61,6 +62,7 @@ def _stub(run: Wsl, arguments: list[str]) -> int:
 
 
 def _package(run: Wsl, arguments: list[str]) -> int:
+    wsl.enter(run.machine, run.process.session)
     if not arguments:
         return client(run, [], WslError)
     handler = _HANDLERS.get(arguments[0])

@@ -90,6 +90,8 @@ def install_package(run: Wsl) -> None:
     with installer(run.machine, "wsl") as free:
         if not free:
             raise WslError("network", "Wsl/InstallPackage/ERROR_INSTALL_ALREADY_RUNNING")
+        if not wsl.msix_registers(run.process.session):
+            raise WslError("installer", "Wsl/InstallPackage/ERROR_INSTALL_FAILURE")
         install_msi(run.machine, newest["package"])
     run.machine.clock.work(30.0)
     run.say(run.text("package installed", run.text_name()))

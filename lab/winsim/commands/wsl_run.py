@@ -38,6 +38,8 @@ def client(run: Any, arguments: list[str], error: type[Exception]) -> int:
     with machine.lock:
         for warning in wsl.start(machine, distro):
             run.warn(warning)
+        if proxy := wsl.proxy_warning(machine, run.user):
+            run.warn(proxy)
         entry = wsl.runtime(machine)["running"][distro.id]
         entry["clients"] += 1
     try:

@@ -67,6 +67,7 @@ TEXTS = {
                    "已安装最新版本的适用于 Linux 的 Windows 子系统。"),
     "updating": ("Updating Windows Subsystem for Linux to version: {0}.",
                  "正在将适用于 Linux 的 Windows 子系统更新到版本: {0}。"),
+    "installer": ("Fatal error during installation.", "安装时发生严重错误。"),
     "no user": ("User not found.", "找不到用户。"),
     "code": ("Error code: {0}", "错误代码: {0}"),
 }  # fmt: skip

@@ -152,3 +152,4 @@ class ScheduledTask:
     last_run: float | None = None
     last_result: int | None = None
     runs: int = 0
+    due: list[dict[str, Any]] = field(default_factory=list)  # triggers that have fired: when the task starts (again)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 from ..runtime import Session, SimulatorError, join_command_line, run_captured, split_command_line
+from . import wsl
 from .software import AT_BOOT
 from .system import ScheduledTask
 from .users import system_account
@@ -57,10 +59,70 @@ def _folder(path: str) -> str:
     return "\\" + path.strip("\\") + ("\\" if path.strip("\\") else "")
 
 
-def has_trigger(task: ScheduledTask, kind: str) -> bool:
-    """Whether a task has an enabled trigger of a kind (``boot``, ``logon``, ``registration`` …)."""
-    wanted = f"TASK_TRIGGER_{kind.upper()}"
-    return any(item["type"] == wanted and item.get("enabled", True) for item in task.definition.get("triggers", []))
+def seconds(duration: str | None) -> float:
+    """An XML duration (``PT5M``) in seconds; 0 for none.
+
+    Raises:
+        SimulatorError: one that is longer than days.
+    """
+    match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", duration or "PT0S")
+    if match is None:
+        raise SimulatorError(f"scheduled task: duration {duration} is not known")
+    return sum(int(number or 0) * unit for number, unit in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
+
+
+def fire(machine: Machine, task: ScheduledTask, kind: str) -> None:
+    """A trigger of a kind (``boot``, ``logon``, ``registration`` …) fires: the task starts after its delay, and again and again."""
+    wanted, now = f"TASK_TRIGGER_{kind.upper()}", machine.clock.now()
+    task.due = [entry for entry in task.due if entry["why"] != kind]
+    for trigger in task.definition.get("triggers", []):
+        if trigger["type"] != wanted or not trigger.get("enabled", True):
+            continue
+        repetition = trigger.get("repetition") or {}
+        if repetition.get("duration"):
+            raise SimulatorError(f"scheduled task {task.name}: a repetition that ends is not known")
+        first = now + seconds(trigger.get("delay"))
+        task.due.append({"why": kind, "at": first, "interval": seconds(repetition.get("interval"))})
+    catch_up(machine, task)
+
+
+def catch_up(machine: Machine, only: ScheduledTask | None = None) -> None:
+    """Start what the clock has made due; of several missed times one counts."""
+    now = machine.clock.now()
+    for task in [only] if only else list(machine.tasks.values()):
+        for entry in list(task.due):
+            if entry["at"] > now:
+                continue
+            if entry["interval"]:
+                entry["at"] += entry["interval"] * (1 + (now - entry["at"]) // entry["interval"])
+            else:
+                task.due.remove(entry)
+            start(machine, task, entry["why"])
+
+
+def sign_in(machine: Machine, user: str) -> None:
+    """A person signs in at the PC."""
+    with machine.lock:
+        machine.extra.setdefault("signed_in", [])
+        if user not in machine.extra["signed_in"]:
+            machine.extra["signed_in"].append(user)
+        for task in list(machine.tasks.values()):
+            if (task.definition["principal"].get("user_id") or "").lower() == user.lower():
+                fire(machine, task, "logon")
+
+
+def sign_out(machine: Machine, user: str) -> None:
+    """The person signs out: the programs of that session end, and what WSL began there."""
+    with machine.lock:
+        machine.extra["signed_in"] = [name for name in machine.extra.get("signed_in", []) if name != user]
+        for key, task in machine.tasks.items():
+            if _interactive(task) and key in machine.running_tasks:
+                machine.running_tasks.pop(key).set()
+        wsl.session_ended(machine, 1)
+
+
+def _interactive(task: ScheduledTask) -> bool:
+    return task.definition["principal"].get("logon_type") == "TASK_LOGON_INTERACTIVE_TOKEN"
 
 
 def start(machine: Machine, task: ScheduledTask, why: str) -> bool:
@@ -74,14 +136,18 @@ def start(machine: Machine, task: ScheduledTask, why: str) -> bool:
         return False
     principal = task.definition["principal"]
     user = principal.get("user_id") or "SYSTEM"
-    logon = "service" if system_account(user) else "batch"
+    logon = "service" if system_account(user) else "interactive" if _interactive(task) else "batch"
+    if logon == "interactive" and user not in machine.extra.get("signed_in", []):
+        machine.log("task not started", name=task.name, why=why, reason=f"{user} is not signed in")
+        return False
     session = Session(machine, user, principal.get("run_level") == "TASK_RUNLEVEL_HIGHEST", logon)
+    session.number = int(logon == "interactive")
     session.environment, session.cwd = machine.environment_for(user), "C:\\Windows\\System32"
     task.running, task.last_run = True, machine.clock.now()
     task.runs += 1
     machine.log("task started", name=task.name, why=why, user=user)
     cancelled = threading.Event()
-    machine.running_tasks.append(cancelled)
+    machine.running_tasks[(task.path + task.name).lower()] = cancelled
     thread = threading.Thread(target=_run, args=(machine, task, session, cancelled), daemon=True, name=task.name)
     thread.start()
     return True
@@ -105,19 +171,18 @@ def _run(machine: Machine, task: ScheduledTask, session: Session, cancelled: thr
 
 def stop_all(machine: Machine) -> None:
     """End what tasks run (a reboot)."""
-    for event in machine.running_tasks:
+    for event in machine.running_tasks.values():
         event.set()
     machine.running_tasks.clear()
     for task in machine.tasks.values():
-        task.running = False
+        task.running, task.due = False, []
 
 
 @AT_BOOT.append
 def _boot(machine: Machine) -> None:
     stop_all(machine)
     for task in list(machine.tasks.values()):
-        if has_trigger(task, "boot"):
-            start(machine, task, "boot")
+        fire(machine, task, "boot")
 
 
 def resume(machine: Machine) -> None:

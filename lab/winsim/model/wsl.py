@@ -10,8 +10,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import wslconfig
 from .blank import WINDOWS_CURRENT
 from .files import Content
+from .proxy import user_proxy
 from .software import (
     AT_BOOT,
     MICROSOFT_CORPORATION,
@@ -26,6 +28,7 @@ from .system import Service
 
 if TYPE_CHECKING:
     from ..machine import Machine
+    from ..runtime import Session
 
 HKLM_LXSS = WINDOWS_CURRENT + "\\Lxss"
 HKCU_LXSS = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
@@ -34,20 +37,6 @@ VM_PLATFORM = "VirtualMachinePlatform"
 SUBSYSTEM = "Microsoft-Windows-Subsystem-Linux"
 MINIMUM_FOR_FILES = (2, 4, 4)
 KERNEL = "6.18.40.1-1"
-
-CONFIG_KEYS = {
-    "wsl2": {
-        "memory", "processors", "swap", "swapfile", "kernel", "kernelmodules", "kernelcommandline", "safemode",
-        "nestedvirtualization", "guiapplications", "vmidletimeout", "defaultvhdsize", "networkingmode", "dnstunneling",
-        "firewall", "autoproxy", "dnsproxy", "localhostforwarding", "debugconsole", "maxcrashdumpcount", "pagereporting",
-        "loaddefaultkernelmodules",
-    },
-    "experimental": {
-        "hostaddressloopback", "ignoredports", "besteffortdnsparsing", "dnstunnelingipaddress",
-        "initialautoproxytimeout", "automemoryreclaim", "sparsevhd",
-    },
-    "general": {"instanceidletimeout", "distributioninstallpath", "guiapplications"},
-}  # fmt: skip
 
 
 def msi_package(version: str) -> dict[str, Any]:
@@ -94,6 +83,21 @@ def _package(machine: Machine, package: dict[str, Any], install: bool) -> None:
         "WSLService", "WSL Service", f'"{FOLDER}\\wslservice.exe"', "auto", "running", description="WSL Service"
     )
     add_to_path(machine, FOLDER + "\\")
+
+
+# The first revisions that can run wsl.exe from an MSI (DoesBuildSupportDirectMsiExecution in wslinstall/DllMain.cpp).
+_FIRST_REVISIONS = {19044: 4529, 19045: 4474, 20348: 2582, 22621: 3672, 22631: 3672, 25398: 1009}
+
+
+def msix_registers(session: Session) -> bool:
+    """Whether the MSI gets past the MSIX package that it registers for the user.
+
+    Elsewhere a failure counts; and in a session that is not the user's own, at the PC, there is one (assumed).
+    """
+    build, revision = session.machine.build, int(session.machine.description["windows"]["ubr"])
+    if build >= 26100 or build in _FIRST_REVISIONS and revision >= _FIRST_REVISIONS[build]:
+        return True
+    return session.logon == "interactive"
 
 
 def missing_features(machine: Machine) -> list[str]:
@@ -217,40 +221,81 @@ def set_default_uid(machine: Machine, distro: Distro, uid: int) -> None:
 # --- .wslconfig ------------------------------------------------------------------------------------------------
 
 
-def read_config(machine: Machine, user: str) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Sections and keys (lower case) of the user's ``.wslconfig``, and the warnings that wsl.exe gives about it."""
+def read_config(machine: Machine, user: str) -> wslconfig.Config:
+    """What the user's ``.wslconfig`` says to WSL."""
     path = f"{machine.profile_of(user)}\\.wslconfig"
     if not machine.files.is_file(path):
-        return {}, []
-    text = machine.files.read_bytes(path).decode("utf-8-sig", "replace")
-    section, out, warnings = "", {}, []
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.split("#")[0].strip()
-        header = re.fullmatch(r"\[(.+)\]", line)
-        if header:
-            section = header[1].strip().lower()
-        elif "=" in line:
-            key, value = (part.strip() for part in line.split("=", 1))
-            if key.lower() not in CONFIG_KEYS.get(section, set()):
-                warnings.append(f"wsl: Unknown key '{section}.{key}' in {path}:{number}")
-            else:
-                out.setdefault(section, {})[key.lower()] = value
-        elif line:
-            warnings.append(f"wsl: Expected ' ' or '\\n' in {path}:{number}")
-    return out, warnings
+        return wslconfig.Config()
+    return wslconfig.read(machine.files.read_bytes(path), path)
 
 
 def networking_mode(machine: Machine, user: str) -> str:
-    """``nat``, ``mirrored`` … as the running VM has it (Windows 10 knows only nat)."""
-    mode = runtime(machine).get("config", {}).get("wsl2", {}).get("networkingmode", "nat").lower()
-    return mode if machine.build >= 22621 or mode == "none" else "nat"
+    """``nat``, ``mirrored``, ``consomme``, ``none`` … as the running VM has it."""
+    return str(runtime(machine).get("mode", "nat"))
+
+
+def _choose_mode(machine: Machine, config: dict[str, dict[str, str]]) -> tuple[str, list[str]]:
+    """The mode that a new VM gets, and what wsl.exe says where it is not the wanted one (WslCoreVm.cpp)."""
+    mode, warnings = wslconfig.NETWORKING_MODES[config.get("wsl2", {}).get("networkingmode", "nat").lower()], []
+    if mode == "mirrored" and machine.build < 22621:
+        version = f"{machine.build}.{machine.description['windows']['ubr']}"
+        warnings.append(
+            f"wsl: Mirrored networking mode is not supported: Windows version {version} does not have the required features.\n"
+            "Falling back to NAT networking."
+        )
+        mode = "nat"
+    if mode == "nat" and machine.faults.get("wsl", {}).get("nat") == "fails":
+        warnings.append(
+            "wsl: Failed to configure network (networkingMode Nat), falling back to networkingMode Consomme."
+        )
+        mode = "consomme"
+    return mode, warnings
+
+
+def proxy_warning(machine: Machine, user: str) -> str:
+    """What wsl.exe says at each start of a program: autoProxy can not hand on a proxy of this PC, except in mirrored mode.
+
+    After LxssHttpProxy.cpp and LxssUserSession.cpp; Windows 10 has no function to ask for the proxy.
+    """
+    on = runtime(machine).get("config", {}).get("wsl2", {}).get("autoproxy", "true").lower() in ("true", "1")
+    if not on or machine.build < 22000 or networking_mode(machine, user) == "mirrored":
+        return ""
+    proxies = {user_proxy(machine, user, f"{scheme}://example.com/") or "" for scheme in ("http", "https")}
+    hosts = {re.sub(r"^\w+://|:\d+/?$", "", proxy).lower() for proxy in proxies}
+    if not any(
+        host in ("localhost", "loopback", machine.host_name.lower()) or host.startswith("127.") for host in hosts
+    ):
+        return ""
+    return (
+        "wsl: A localhost proxy configuration was detected but not mirrored into WSL. "
+        "WSL in NAT mode does not support localhost proxies."
+    )
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------
+
+
+def enter(machine: Machine, session: Session) -> None:
+    """WSL keeps one object per user, bound to the session of whoever came first (LxssUserSessionFactory.cpp)."""
+    runtime(machine).setdefault("sessions", {}).setdefault(machine.sid(session.user), session.number)
+
+
+def session_ended(machine: Machine, number: int) -> None:
+    """A sign-out ends what began in that session; session 0 ends with Windows alone (ServiceMain.cpp)."""
+    sessions = runtime(machine).get("sessions", {})
+    for sid, owner in list(sessions.items()):
+        if owner == number and number:
+            del sessions[sid]
+            for user in list(machine.users):
+                for distro in distros(machine, user) if machine.sid(user) == sid else []:
+                    stop(machine, distro, "sign-out")
 
 
 # --- what runs -------------------------------------------------------------------------------------------------
 
 
 def runtime(machine: Machine) -> dict[str, Any]:
-    """What is known about the running VM: ``running`` ids, ``config`` read at its start, ``starts``."""
+    """What is known about the running VM: ``running`` ids, ``sessions``, ``config`` and ``mode`` as it started with, ``starts``."""
     return machine.extra.setdefault("wsl", {"running": {}, "starts": 0})
 
 
@@ -278,11 +323,15 @@ def is_running(machine: Machine, distro: Distro) -> bool:
 
 def start(machine: Machine, distro: Distro) -> list[str]:
     """Start a distribution (and the VM); returns the warnings about ``.wslconfig`` that a new VM gives."""
-    state, warnings = runtime(machine), []
+    state: dict[str, Any] = runtime(machine)
+    warnings: list[str] = []
     if is_running(machine, distro):
         return warnings
     if not state["running"]:
-        state["config"], warnings = read_config(machine, distro.user)
+        read = read_config(machine, distro.user)
+        state["config"] = read.values
+        state["mode"], fallen_back = _choose_mode(machine, read.values)
+        warnings = read.warnings + fallen_back
         state["starts"] += 1
         gateway = f"172.{20 + state['starts'] % 11}.{state['starts'] * 37 % 256}.1"
         machine.registry.set(HKLM_LXSS, "NatGatewayIpAddress", gateway)
@@ -303,7 +352,7 @@ def stop(machine: Machine, distro: Distro, reason: str = "terminate") -> None:
 
 @AT_BOOT.append
 def _boot(machine: Machine) -> None:
-    runtime(machine)["running"] = {}
+    runtime(machine).update(running={}, sessions={})
 
 
 @preinstallable("wsl")

@@ -82,6 +82,8 @@ def _trigger(trigger: dict[str, Any]) -> dict[str, Any]:
         "repetition": {"duration": None, "interval": None, "stop_at_duration_end": False},
         "start_boundary": None,
     }
+    if "repetition" in trigger:
+        trigger = {**trigger, "repetition": {**base["repetition"], **trigger["repetition"]}}
     return {**base, **trigger, "type": f"TASK_TRIGGER_{trigger['type'].upper()}"}
 
 
@@ -171,8 +173,7 @@ def _present(
             definition[section][key] = new
     if created:
         task = tasks.add(call.machine, path, name, definition)
-    if tasks.has_trigger(task, "registration"):
-        tasks.start(call.machine, task, "registration")
+    tasks.fire(call.machine, task, "registration")
 
 
 def _compare(call: ModuleCall, definition: dict[str, Any]) -> list[tuple[str, str | None, Any, Any]]:
@@ -197,6 +198,7 @@ def _compare(call: ModuleCall, definition: dict[str, Any]) -> list[tuple[str, st
 def win_scheduled_task_stat(call: ModuleCall) -> dict[str, Any]:
     """Tell about a folder of tasks, or one task."""
     machine, path, name = call.machine, call.args.get("path", "\\"), call.args.get("name")
+    tasks.catch_up(machine)
     folder = "\\" + path.strip("\\") + ("\\" if path.strip("\\") else "")
     inside = [task for task in machine.tasks.values() if task.path.lower() == folder.lower()]
     result: dict[str, Any] = {"changed": False, "folder_exists": folder == "\\" or bool(inside)}

@@ -504,14 +504,40 @@ def _computer_system(call: Invocation) -> PSObject:
             "Domain": "WORKGROUP",
             "Workgroup": "WORKGROUP",
             "PartOfDomain": False,
+            "HypervisorPresent": _virtualization(machine)[1],
         },
     )
 
 
-_CLASSES = {"win32_operatingsystem": _operating_system, "win32_computersystem": _computer_system}
+def _virtualization(machine: Any) -> tuple[bool, bool]:
+    """Whether the firmware has it switched on, and whether Windows' own hypervisor runs."""
+    on = bool(machine.description["hardware"]["virtualization"])
+    return on, on and machine.features.is_on("VirtualMachinePlatform")
 
 
-@cmdlet("Get-CimInstance", "ClassName", "Property Namespace Filter Query", "KeyOnly", class_="ClassName")
+def _processor(call: Invocation) -> PSObject:
+    machine = call.interpreter.machine
+    on, running = _virtualization(machine)
+    return PSObject(
+        "CimInstance#root/cimv2/Win32_Processor",
+        {
+            "Name": machine.description["hardware"]["cpu"],
+            # a running hypervisor hides it from Windows
+            "VirtualizationFirmwareEnabled": on and not running,
+        },
+    )
+
+
+_CLASSES = {
+    "win32_operatingsystem": _operating_system,
+    "win32_computersystem": _computer_system,
+    "win32_processor": _processor,
+}
+
+
+@cmdlet(
+    "Get-CimInstance", "ClassName", "Property Namespace Filter Query OperationTimeoutSec", "KeyOnly", class_="ClassName"
+)
 def get_cim_instance(call: Invocation) -> None:
     """Emit one of the few CIM classes that the subset knows."""
     name = call.text("ClassName")
