@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -464,29 +465,133 @@ def test_windows_is_restarted_for_a_reason_and_a_finished_pc_only_for_its_name(k
 
 
 @pytest.mark.parametrize(
-    ("output", "hypervisor_missing", "firmware_off"),
+    ("output", "off"),
     [
-        ("    HypervisorPresent = false\n    VirtualizationFirmwareEnabled = false", True, True),
-        ("    HypervisorPresent = false\n    VirtualizationFirmwareEnabled = true", True, False),
-        ("    HypervisorPresent = true\n    VirtualizationFirmwareEnabled = false", False, True),
-        ("", False, False),
+        ('{"hypervisor_missing":true,"firmware_off":true}', True),
+        ('{"hypervisor_missing":true,"firmware_off":false}', False),
+        ('{"hypervisor_missing":false,"firmware_off":true}', False),
+        ("", False),
+        ("Get-CimInstance : Access denied", False),
     ],
 )
-def test_virtualization_is_refused_only_on_a_clear_answer(output, hypervisor_missing, firmware_off):
-    known = {"__wsl_enable_wmi_read": {"results": [{"stdout": output}, {}]}}
-    assert role_value("wsl_enable", "[__wsl_enable_hypervisor_missing, __wsl_enable_firmware_off]", **known) == [
-        hypervisor_missing,
-        firmware_off,
-    ]
+def test_virtualization_is_refused_only_on_a_clear_answer(output, off):
+    known = {"__wsl_enable_virtualization_read": {"stdout": output, "rc": 0 if output else 1}}
+    assert role_value("wsl_enable", "__wsl_enable_virtualization_off", **known) is off
 
 
-def test_the_saved_wslconfig_keeps_the_first_value_and_gains_new_keys():
-    known = facts() | {
-        "wsl_enable_memory": "8GB",
-        "__wsl_enable_wslconfig_read": {"content": "W3dzbDJdCm1lbW9yeT00R0IKdm1JZGxlVGltZW91dD0tMQo="},
-        "__wsl_enable_wslconfig_value": {"value": '{"wsl2": {"vmIdleTimeout": "60000"}}'},
+def wsl_pc(build: str = WINDOWS_11, revision: int = 1, text: bytes | None = None, **more) -> dict:
+    """What wsl_enable has read from a PC without WSL, with or without a ``.wslconfig``."""
+    known = facts(build)
+    known["ansible_facts"]["user_sid"] = "S-1-5-21-1-2-3-1001"
+    known |= {
+        "__wsl_enable_package_read": {},
+        "__wsl_enable_lxss_read": {"results": []},
+        "__wsl_enable_revision_read": {"value": revision},
+        "__wsl_enable_virtualization_read": {"stdout": ""},
+        "__wsl_enable_free_gb": 500,
+        "__wsl_enable_wslconfig_file": {"stat": {"exists": text is not None}},
+        "__wsl_enable_wslconfig_read": {"content": base64.b64encode(text or b"").decode()},
+        "__wsl_enable_wslconfig_value": {"exists": False},
     }
-    assert role_value("wsl_enable", "__wsl_enable_wslconfig_save", **known) == {
+    return known | more
+
+
+@pytest.mark.parametrize(
+    ("build", "revision", "remedy"),
+    [
+        ("10.0.26100.0", 1, ""),
+        ("10.0.26200.0", 1, ""),
+        ("10.0.22631.0", 3672, ""),
+        ("10.0.22631.0", 3671, "Run Windows Update until it is at least 22631.3672"),
+        ("10.0.22621.0", 1, "Run Windows Update until it is at least 22621.3672"),
+        ("10.0.19045.0", 4474, ""),
+        ("10.0.19045.0", 4473, "Run Windows Update until it is at least 19045.4474"),
+        ("10.0.22000.0", 9999, "This build gets no updates any more: upgrade to Windows 11 22H2 or newer"),
+    ],
+)
+def test_a_windows_that_cannot_take_the_wsl_package_is_refused_with_the_remedy(build, revision, remedy):
+    refusals = role_value("wsl_enable", "__wsl_enable_refusals", **wsl_pc(build, revision))
+    assert len(refusals) == (1 if remedy else 0)
+    assert all(remedy in refusal and f"{build[5:10]}.{revision} of Windows" in refusal for refusal in refusals)
+    package = {"properties": {"Version": {"value": "2.6.1.0"}}}
+    there = wsl_pc(build, revision, __wsl_enable_package_read=package)
+    assert role_value("wsl_enable", "__wsl_enable_refusals", **there) == []
+
+
+def test_all_findings_are_told_at_once():
+    known = wsl_pc("10.0.19045.0", 1, b"\xfe\xff" + "[wsl2]\n".encode("utf-16-be"))
+    known |= {"wsl_enable_networking_mode": "mirrored", "wsl_enable_user": "Root", "wsl_enable_memory": "8gb"}
+    known |= {"wsl_enable_distribution": "Debian", "__wsl_enable_free_gb": 3}
+    known |= {"wsl_enable_wslconfig": {"wsl2": {"kernel": "C:\\kernel"}}}
+    beginnings = [refusal[:32] for refusal in role_value("wsl_enable", "__wsl_enable_refusals", **known)]
+    assert beginnings == [
+        "Networking mode mirrored needs W",
+        '"Root" is no name for an ordinar',
+        "WSL does not understand the size",
+        "WSL would not read [wsl2] kernel",
+        "WSL does not read C:\\Users\\u\\.ws",
+        "On build 19045.1 of Windows the ",
+        "No image is known for Debian. Se",
+        "Drive C: has 3 GB left, Debian n",
+    ]
+    assert len(role_value("wsl_enable", "__wsl_enable_refusals", **known, wsl_enable_state="absent")) == 1
+
+
+NOTE = (
+    "Your networking mode will change: line 2 of C:\\Users\\u\\.wslconfig has networkingMode=Mirrored, it becomes nat. "
+    "To keep yours, set wsl_networking_mode to mirrored (wsl_enable_networking_mode, where the role is used alone)."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "notes"),
+    [
+        ("[experimental]\nnetworkingMode=Mirrored\n", "nat", [NOTE]),
+        ("[experimental]\nnetworkingMode=Mirrored\n", "mirrored", []),
+        ("[wsl2]\nnetworkingMode=consomme\n", "virtioproxy", []),
+        ("[wsl2]\nnetworkingMode=virtioproxy\n", "consomme", []),
+        ("[wsl2]\nnetworkingMode=NAT\n[experimental]\nnetworkingMode=mirrored\n", "nat", []),
+        ("[wsl2]\nmemory=8GB\n", "nat", []),
+    ],
+)
+def test_a_change_of_the_networking_mode_is_told_before(text, mode, notes):
+    known = wsl_pc(text=text.encode(), wsl_enable_networking_mode=mode)
+    told = "__wsl_enable_notes | selectattr('tell') | map(attribute='what') | list"
+    assert role_value("wsl_enable", told, **known) == notes
+
+
+@pytest.mark.parametrize(
+    ("build", "mode", "proxy", "wsl2"),
+    [
+        (WINDOWS_11, "nat", "http://127.0.0.1:7890", {"networkingMode": "nat", "autoProxy": False}),
+        (WINDOWS_11, "consomme", "http://localhost:7890", {"networkingMode": "virtioproxy", "autoProxy": False}),
+        (WINDOWS_11, "mirrored", "http://127.0.0.1:7890", {"networkingMode": "mirrored"}),
+        (WINDOWS_11, "nat", "http://proxy.example.org:8080", {"networkingMode": "nat"}),
+        (WINDOWS_11, "nat", "", {"networkingMode": "nat"}),
+        (WINDOWS_10, "virtioproxy", "http://127.0.0.1:7890", {"networkingMode": "virtioproxy"}),
+    ],
+)
+def test_auto_proxy_is_off_where_it_could_only_warn(build, mode, proxy, wsl2):
+    known = wsl_pc(build, wsl_enable_networking_mode=mode, wsl_enable_http_proxy=proxy)
+    written = role_value("wsl_enable", "__wsl_enable_wslconfig_settings", **known)["wsl2"]
+    written.pop("vmIdleTimeout", None)
+    assert written == wsl2
+
+
+@pytest.mark.parametrize(
+    ("password", "at", "unattended"), [(True, "boot", True), (True, "logon", False), (False, "boot", False)]
+)
+def test_the_distribution_starts_with_windows_where_that_is_possible_and_wanted(password, at, unattended):
+    known = {"ansible_password": "x"} if password else {}
+    value = role_value("wsl_enable", "__wsl_enable_keepalive_unattended", wsl_enable_keepalive_at=at, **known)
+    assert value is unattended
+
+
+def test_the_record_of_the_wslconfig_of_an_earlier_version_keeps_the_former_values():
+    known = wsl_pc(text=b"[wsl2]\nmemory=4GB\nvmIdleTimeout=-1\n", wsl_enable_memory="8GB")
+    known["__wsl_enable_wslconfig_value"] = {"value": '{"wsl2": {"vmIdleTimeout": "60000"}}'}
+    plan = role_value("wsl_enable", "__wsl_enable_wslconfig_plan", **known)
+    assert plan["record"]["keys"] == {
         "general": {"instanceIdleTimeout": None},
         "wsl2": {"memory": "4GB", "networkingMode": None, "vmIdleTimeout": "60000"},
     }

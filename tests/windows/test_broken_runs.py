@@ -122,6 +122,12 @@ VS = "windows_proxy,visual_studio"
 HANGS = [
     ("vs_bootstrapper.exe", VS, "visual_studio_timeout", "dd_*.log"),
     ("cuda_installer.exe", "cuda_windows", "cuda_windows_timeout", "The installer's logs are in"),
+    (
+        "msiexec.exe",
+        "wsl_enable",
+        "wsl_enable_timeout",
+        "Its logs on the PC are C:\\Windows\\Temp\\wsl-install-log.txt",
+    ),
 ]
 
 
@@ -137,7 +143,7 @@ def test_an_installer_that_hangs_is_stopped_and_its_logs_are_named(new_pc, progr
     assert again.code == 0, again.output[-4000:]
 
 
-@pytest.mark.parametrize(("program", "tags", "limit", "logs"), HANGS)
+@pytest.mark.parametrize(("program", "tags", "limit", "logs"), HANGS[:2])
 def test_an_installer_that_hangs_when_all_is_there_is_no_failure(new_pc, program, tags, limit, logs):
     pc = new_pc(faults={"programs": [{"program": program, "hang": True, "effect": "full", "times": 1}]})
     run = pc.play("--tags", tags, "-e", f"{limit}=6")
@@ -177,3 +183,18 @@ def test_visual_studio_in_use_fails_at_once(new_pc):
     assert run.code == 2
     assert "failed with exit code 1003. Visual Studio is in use. Close Visual Studio" in said
     assert "FAILED - RETRYING" not in run.output
+
+
+def test_a_registration_that_hangs_is_stopped_and_its_log_is_named(new_pc):
+    hangs = {"program": "wsl.exe", "match": "--from-file", "hang": True, "times": 1}
+    pc = new_pc("windows10-22h2", faults={"programs": [hangs]})
+    run = pc.play("--tags", "wsl_enable", "-e", "wsl_enable_timeout=6")
+    said = " ".join(run.output.split())
+    assert run.code == 2
+    assert (
+        "wsl.exe has not registered Ubuntu-24.04 (it had not ended after 6 s (wsl_enable_timeout) and was stopped)"
+        in said
+    )
+    assert "C:\\Windows\\Temp\\wsl-install-log.txt" in said
+    again = pc.play("--tags", "wsl_enable")
+    assert again.code == 0, again.output[-4000:]

@@ -27,6 +27,16 @@ def test_wsl_is_not_stopped_under_a_control_node_that_runs_in_it(new_pc):
     assert pc.play(*inside).code == 0
 
 
+def test_the_distribution_may_wait_for_its_user(new_pc):
+    pc = new_pc("already-done", signed_in=["student"])
+    run = pc.play("--tags", "wsl_enable", "-e", "wsl_enable_keepalive_at=logon")
+    assert run.code == 0, run.output[-4000:]
+    ((_, task),) = pc.state()["tasks"]
+    assert [trigger["type"] for trigger in task["triggers"]] == ["TASK_TRIGGER_LOGON", "TASK_TRIGGER_REGISTRATION"]
+    assert task["principal"]["logon_type"] == "TASK_LOGON_INTERACTIVE_TOKEN"
+    assert [event["user"] for event in pc.events("task started")] != []
+
+
 def test_windows_may_fetch_the_wsl_package_itself(new_pc):
     pc = new_pc()
     run = pc.play(*WSL, "-e", "wsl_enable_package=online", "-e", "wsl_networking_mode=mirrored")

@@ -14,6 +14,13 @@ BLOCK = {
     "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe",
 }
 LISTENS = {"address": "127.0.0.1:7890", "program": "C:\\Program Files\\Clash Verge\\verge-mihomo.exe"}
+NOT_UPDATED = {
+    "product": "Windows 10",
+    "edition": "Professional",
+    "build": 19045,
+    "ubr": 3570,
+    "display_version": "22H2",
+}
 
 
 @pytest.mark.parametrize(
@@ -49,6 +56,13 @@ LISTENS = {"address": "127.0.0.1:7890", "program": "C:\\Program Files\\Clash Ver
         ("windows11-zh-cn", {}, ["-e", "cuda_windows_version=13.4.2"], "No checksum is known", "md5sum.txt"),
         ("windows11-zh-cn", {}, ["-e", "wsl_enable_distribution=Debian"], "No image is known", "wsl_enable_image_url"),
         ("windows10-22h2", {}, ["-e", "wsl_networking_mode=mirrored"], "needs Windows 11 22H2", "to nat"),
+        (
+            "windows10-22h2",
+            {"windows": NOT_UPDATED},
+            ["-e", "wsl_enable_memory=8gb"],  # a second finding, told with the first
+            "WSL does not understand the size 8gb.",
+            "Run Windows Update until it is at least 19045.4474; or sign in at the PC",
+        ),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tests.windows.pc import Pc
@@ -15,8 +17,12 @@ def pc(host) -> Pc:
 WSL = "C:\\Program Files\\WSL\\wsl.exe"
 
 
-def test_wslconfig_is_what_it_was(pc):
-    assert pc.text(f"{pc.profile()}\\.wslconfig") == "# mine\n[wsl2]\nswap=0\nvmIdleTimeout=30000\n"
+MINE = "# 我的\r\n[wsl2]\r\nmemory=8GB # half\r\n\r\n[experimental]\r\nnetworkingMode=mirrored\r\nautoProxy=true\r\n"
+
+
+def test_wslconfig_has_its_bytes_again(pc):
+    content = pc.module("slurp", src=f"{pc.profile()}\\.wslconfig")["content"]
+    assert base64.b64decode(content) == b"\xff\xfe" + MINE.encode("utf-16-le")
 
 
 def test_nothing_keeps_the_distribution_awake(pc):

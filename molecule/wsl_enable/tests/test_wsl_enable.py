@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
+from lab import windows
 from tests.windows.pc import MINE_USER, Pc
 
 
@@ -63,6 +67,15 @@ def test_wsl_does_not_fall_asleep(pc):
     assert ("vmIdleTimeout=-1" in text) is not pc.name.endswith("windows10-22h2")
 
 
+def test_of_the_users_own_wslconfig_the_keys_that_count_are_changed(pc):
+    if own(pc):
+        pytest.skip("had none")
+    assert pc.text(f"{pc.profile()}\\.wslconfig") == (
+        "[wsl2]\nmemory=8GB # half\nvmIdleTimeout=-1\n\n[experimental]\nnetworkingMode=nat\nautoProxy=false\n"
+        "\n[general]\ninstanceIdleTimeout=-1\n"
+    )
+
+
 def test_the_distribution_starts_with_windows(pc):
     task = pc.module("community.windows.win_scheduled_task_stat", name=TASK)
     assert task["task_exists"]
@@ -80,3 +93,31 @@ def test_no_byte_was_fetched_twice(pc):
 
 def test_nothing_of_the_downloads_is_left(pc):
     assert not pc.exists("C:\\ProgramData\\wsl-dl-playbook\\downloads\\ubuntu-24.04.5-wsl-amd64.wsl")
+
+
+def stderr(pc: Pc, *argv: str) -> str:
+    done = pc.host.ansible("ansible.windows.win_command", json.dumps({"argv": [WSL, *argv]}), check=False)
+    assert done["rc"] == 0, done
+    return done["stderr"].replace("\x00", "")
+
+
+def happened(pc: Pc, kinds: tuple[str, ...], after: int) -> list[str]:
+    """Wait until one event of each kind has come, in this order, after the first ``after`` events of these kinds."""
+    for _ in range(100):
+        names = [event["event"] for event in pc.events(*kinds)][after:]
+        if names == list(kinds):
+            break
+        time.sleep(0.1)
+    return names
+
+
+def test_wsl_finds_nothing_to_warn_about_and_runs_again_five_minutes_after_it_was_stopped(pc):
+    """The last test: it stops WSL, so that the file is read anew."""
+    stopped, begun = ("distribution stopped", "task ended"), ("task started", "distribution started")
+    before = len(pc.events(*stopped)), len(pc.events(*begun))
+    pc.run(WSL, "--shutdown")
+    assert happened(pc, stopped, before[0]) == list(stopped)
+    windows.winsim("fault", "clock", "--state", str(windows.state_of(pc.name)), "--seconds", "301")
+    assert happened(pc, begun, before[1]) == list(begun)
+    pc.run(WSL, "--shutdown")
+    assert stderr(pc, "-d", "Ubuntu-24.04", "-u", "root", "--exec", "true") == ""
