@@ -129,8 +129,10 @@ def _redirect(part: _Part, operator: str, target: str) -> None:
         part.stdout, part.append = name, operator.endswith(">>")
 
 
-def run_after_c(process: Process, line: str, strip: bool = False) -> int:
-    """Run a line as ``cmd.exe /c LINE`` does and return its exit code; ``strip`` is the switch ``/s``.
+def run_after_c(process: Process, line: str, *, strip: bool = False, autorun: bool = True) -> int:
+    """Run a line as ``cmd.exe /c LINE`` does and return its exit code.
+
+    ``strip`` is the switch ``/s``; ``/d`` leaves out what the registry lets each cmd.exe run first.
 
     Raises:
         SimulatorError: syntax or a built-in command that is not modelled.
@@ -138,6 +140,10 @@ def run_after_c(process: Process, line: str, strip: bool = False) -> int:
     if len(line.encode("utf-16-le")) // 2 > LONGEST_LINE:
         process.write_stderr(b"The command line is too long.\r\n")
         return 1
+    for hive in ("HKLM\\SOFTWARE", "HKCU\\Software") if autorun else ():
+        first = process.machine.registry.view(process.user).get(f"{hive}\\Microsoft\\Command Processor", "AutoRun")
+        if first:
+            run_line(replace(process, stdin=InputStream()), first)
     line = line.lstrip()
     if strip or not _quotes_a_program(process, line):
         line = _without_outer_quotes(line)
@@ -317,6 +323,14 @@ def _ver(process: Process, rest: str) -> int:
     return 0
 
 
+def _chcp(process: Process, rest: str) -> int:
+    if not rest.strip().isdigit():
+        raise SimulatorError(f"cmd.exe: chcp {rest.strip()!r} is not modelled")
+    label = "活动代码页" if process.machine.language == "zh-CN" else "Active code page"
+    process.write_stdout(f"{label}: {rest.strip()}\r\n".encode())
+    return 0
+
+
 def _rename(process: Process, rest: str) -> int:
     words = split_command_line("ren " + rest)[1:]
     if len(words) != 2 or any(char in word for word in words for char in "*?") or "\\" in words[1]:
@@ -345,6 +359,7 @@ _BUILTINS: dict[str, Callable[[Process, str], int]] = {
     "chdir": _cd,
     "set": _set,
     "ver": _ver,
+    "chcp": _chcp,
     "ren": _rename,
     "rename": _rename,
     "rem": lambda process, rest: 0,
@@ -393,13 +408,13 @@ def cmd_exe(process: Process) -> int:
     """``cmd.exe /c LINE`` (also /s, /d, /q, /u is refused)."""
     match = re.match(r'\s*(?:"[^"]*"|\S+)\s*(.*)', process.command_line, re.DOTALL)
     rest = match[1] if match else ""
-    strip = False
+    switches = ""
     while (switch := re.match(r"/([a-zA-Z])(?::\w+)?\s*", rest)) is not None:
         letter = switch[1].lower()
         rest = rest[switch.end() :]
-        strip = strip or letter == "s"
+        switches += letter
         if letter == "c":
-            return run_after_c(process, rest, strip)
+            return run_after_c(process, rest, strip="s" in switches, autorun="d" not in switches)
         if letter not in "sdq":
             raise SimulatorError(f"cmd.exe: switch /{letter} is not modelled")
     lines = process.stdin.read(-1).decode("utf-8", "replace").splitlines()

@@ -40,7 +40,8 @@ description:
     one uses the endpoint that the C(winrm) connection uses already.
   - Windows starts every WinRM command by C(cmd.exe /C), whatever a client asks for, so that line is one that cmd.exe
     leaves as it is - two quotes around the program, nothing that it gives a meaning to - and nothing of an Ansible
-    command is on it. Files go both ways as base64 text and are verified by SHA-256.
+    command is on it. What that cmd.exe writes by itself (C(AutoRun)) is not taken for output of the command. Files go
+    both ways as base64 text and are verified by SHA-256.
   - The host is unreachable when the connection breaks, when C(wsl.exe) itself fails (its code C(Wsl/Service/...) is in
     the message), and when a command fails without having told that it ran to its end.
 requirements: [pywinrm >= 0.5.0]
@@ -391,7 +392,7 @@ class Connection(ConnectionBase):
             mark = f"wsl_winrm:{secrets.token_hex(4)}"
             task = _task(script, mark, stdin is not None or become)
             command = self._start()
-            output = _Output(self._protocol, self._shell_id, command, sink)
+            output = _Output(self._protocol, self._shell_id, command, mark.encode(), sink)
             refused = None
             if become:
                 refused = self._send(command, task, last=False)
@@ -407,7 +408,7 @@ class Connection(ConnectionBase):
             if refused and output.rc == 0:
                 raise refused
             self._ended = command
-        return output.rc, b"".join(output.stdout), self._checked_stderr(output, mark.encode())
+        return output.rc, b"".join(output.stdout), self._checked_stderr(output)
 
     def _clean_up(self) -> None:
         """Let Windows forget the command before, if there was one; the last one goes with its shell.
@@ -432,18 +433,19 @@ class Connection(ConnectionBase):
             return error
         return None
 
-    def _checked_stderr(self, output: _Output, mark: bytes) -> bytes:
+    def _checked_stderr(self, output: _Output) -> bytes:
         """Return stderr without the mark of an orderly end.
 
-        :raises AnsibleConnectionFailure: wsl.exe failed, or the command failed and the mark is missing.
+        :raises AnsibleConnectionFailure: wsl.exe failed, or the command failed and a mark is missing.
         """
-        before, found, after = b"".join(output.stderr).rpartition(mark)
-        if 0 <= output.rc <= 255 and (found or output.rc == 0):
+        before, found, after = b"".join(output.stderr).rpartition(output.mark)
+        if output.began and 0 <= output.rc <= 255 and (found or output.rc == 0):
             return before + after
-        text = " ".join(part for part in (_decode(b"".join(output.stdout)), _decode(b"".join(output.stderr))) if part)
+        said = bytes(output.before) + b"".join(output.stdout)
+        text = " ".join(part for part in (_decode(said), _decode(b"".join(output.stderr))) if part)
         code = found_code[0] if (found_code := WSL_CODE.search(text)) else f"exit code {output.rc}"
         remedy = REMEDIES.get(code.rpartition("/")[2], "")
-        if not found_code and output.rc in CMD_FAILED and not any(output.stdout):
+        if not found_code and output.rc in CMD_FAILED and not output.began:
             remedy = "If Windows did not find {wsl_exe}: install WSL's package, or set ansible_wsl_exe to its place."
         remedy = remedy.format(
             wsl_exe=self.get_option("wsl_exe"),
@@ -539,11 +541,12 @@ class Connection(ConnectionBase):
 
 
 def _task(script: str, mark: str, has_input: bool) -> bytes:
-    """Return the first lines for bash: a script, whose end ``mark`` on stderr shows.
+    """Return the first lines for bash: a script, whose begin ``mark`` on stdout shows and whose end on stderr.
 
     bash takes them from a pipe byte by byte, so that what follows is the script's.
     """
-    text = f"trap 'echo -n {mark}>&2' EXIT;(eval -- {shlex.quote(script)}){'' if has_input else '</dev/null'};exit\n"
+    marks = f"echo -n {mark};trap 'echo -n {mark}>&2' EXIT"
+    text = f"{marks};(eval -- {shlex.quote(script)}){'' if has_input else '</dev/null'};exit\n"
     return to_bytes(text, errors="surrogate_or_strict")
 
 
@@ -559,9 +562,16 @@ def _messages(first: bytes, pieces: t.Iterable[bytes]) -> t.Iterator[bytes]:
 
 
 class _Output:
-    """What a running command has written so far."""
+    """What a running command has written so far.
 
-    def __init__(self, protocol: Protocol, shell: str, command: str, sink: t.Callable[[bytes], t.Any] | None) -> None:
+    What comes before the mark is not the command's: cmd.exe runs first what a person has set as its AutoRun, such as
+    ``chcp 65001``, which tells the code page each time; and wsl.exe writes its errors there.
+    """
+
+    def __init__(
+        self, protocol: Protocol, shell: str, command: str, mark: bytes, sink: t.Callable[[bytes], t.Any] | None
+    ) -> None:
+        self.mark, self.began, self.before = mark, False, bytearray()
         self.stdout: list[bytes] = []
         self.stderr: list[bytes] = []
         self.rc, self.done = -1, False
@@ -572,7 +582,13 @@ class _Output:
         """Wait for more output, at most as long as an operation lasts."""
         with contextlib.suppress(WinRMOperationTimeoutError):
             stdout, stderr, self.rc, self.done = self._receive()
-            self._sink(stdout)
+            if not self.began:
+                self.before += stdout
+                before, mark, stdout = self.before.partition(self.mark)
+                self.began = bool(mark)
+                self.before = before
+            if self.began:
+                self._sink(bytes(stdout))
             self.stderr.append(stderr)
 
     def read_all(self) -> None:

@@ -142,6 +142,21 @@ def test_what_ci_asks_a_real_windows_holds_here(variables, tmp_path: Path) -> No
     assert "pc-wsl                     : ok=11   changed=4    unreachable=0    failed=0 " in done.stdout, done.stdout
 
 
+def test_what_cmd_runs_first_is_not_taken_for_an_answer(connect, pc, tmp_path: Path) -> None:
+    key = '"HKCU\\Software\\Microsoft\\Command Processor"'
+    assert pc.run(f'reg add {key} /v AutoRun /d "chcp 65001"')[2] == 0
+    try:
+        assert pc.run("echo x")[0] == b"Active code page: 65001\r\nx\r\n"
+        connection = connect()
+        assert connection.exec_command("echo out; cat", in_data=b"in") == (0, b"out\nin", b"")
+        connection.fetch_file("/etc/hostname", str(tmp_path / "fetched"))
+        with pytest.raises(AnsibleConnectionFailure, match="WSL_E_DISTRO_NOT_FOUND"):
+            connect(ansible_wsl_distribution="Debian").exec_command("id")
+    finally:
+        pc.run(f"reg delete {key} /v AutoRun /f")
+    assert (tmp_path / "fetched").read_bytes() == Path("/etc/hostname").read_bytes()
+
+
 def test_streams_and_exit_code(connect) -> None:
     assert connect().exec_command("echo out; echo err >&2; exit 42") == (42, b"out\n", b"err\n")
     assert connect().exec_command("head -c 1000000 /dev/zero")[:2] == (0, bytes(1000000))

@@ -33,6 +33,8 @@ class Protocol:
         self.fails: dict[str, Exception] = {}
         self.arguments: dict[str, Any] = {}
         self.shells = 0
+        self.begins = True  # bash runs, and says so
+        self._begun = True
         self.session = SimpleNamespace(trust_env=True)
         self.transport = SimpleNamespace(build_session=lambda: self.session)
 
@@ -55,6 +57,7 @@ class Protocol:
     def run_command(self, shell: str, command: str, **options: Any) -> str:
         """Command."""
         self._note("run_command", (shell, command, options))
+        self._begun = False
         return "command"
 
     def send_command_input(self, shell: str, command: str, data: bytes, end: bool = False) -> None:
@@ -67,7 +70,10 @@ class Protocol:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        if self._begun or not self.begins:
+            return answer
+        self._begun = True
+        return (MARK + answer[0], *answer[1:])
 
     def cleanup_command(self, shell: str, command: str) -> None:
         """Signal."""

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNo
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WSManFaultError
 
 MARK = b"wsl_winrm:00c0ffee"
+TASK = b"echo -n wsl_winrm:00c0ffee;trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;"
 STRINGS = {
     "spaces": "a  b   c",
     "quotes": 'it\'s "quoted" `here`',
@@ -37,8 +38,11 @@ def fault(wmi: int | None = None, reason: str = "no") -> WSManFaultError:
 
 
 def run(sent: bytes) -> subprocess.CompletedProcess[bytes]:
-    """Let a bash run what the connection has sent, as the one in a distribution would."""
-    return subprocess.run(["/bin/bash"], input=sent, capture_output=True, timeout=30)
+    """Let a bash run what was sent, as the one in a distribution would; stdout without the first mark."""
+    ran = subprocess.run(["/bin/bash"], input=sent, capture_output=True, timeout=30)
+    assert ran.stdout.startswith(MARK)
+    ran.stdout = ran.stdout.removeprefix(MARK)
+    return ran
 
 
 def test_command_line_is_this_whatever_is_to_run(connect, protocol) -> None:
@@ -50,9 +54,7 @@ def test_command_line_is_this_whatever_is_to_run(connect, protocol) -> None:
             {"console_mode_stdin": False},
         )
     ]
-    assert protocol.of("send") == [
-        (b"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(eval -- 'echo \"hi\"')</dev/null;exit\n", True)
-    ]
+    assert protocol.of("send") == [(TASK + b"(eval -- 'echo \"hi\"')</dev/null;exit\n", True)]
 
 
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
@@ -67,7 +69,7 @@ def test_nothing_of_a_command_is_on_the_command_line(connect, protocol, text: st
 def test_long_command_and_its_input_arrive_whole(connect, protocol) -> None:
     command = f"printf %s {'x' * 300000} | wc -c; cat"
     connect().exec_command(command, in_data=b"the input")
-    assert [len(data) for data, _ in protocol.of("send")] == [280000, 20092]
+    assert [len(data) for data, _ in protocol.of("send")] == [280000, 20119]
     assert [end for _, end in protocol.of("send")] == [False, True]
     ran = run(protocol.sent.replace(b"x" * 300000, b"x" * 30000))  # as an argument of printf, Linux takes 131,072
     assert (ran.stdout, ran.stderr, ran.returncode) == (b"30000\nthe input", MARK, 0)
@@ -93,9 +95,8 @@ def test_input_is_sent_in_pieces_below_the_envelope_size_and_ends_once(connect, 
     data = bytes(range(256)) * 4096
     connect().exec_command("python3", in_data=data)
     sent = protocol.of("send")
-    task = b"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(eval -- python3);exit\n"
-    assert protocol.sent == task + data
-    assert [len(piece) for piece, _ in sent] == [280000, 280000, 280000, 208641]
+    assert protocol.sent == TASK + b"(eval -- python3);exit\n" + data
+    assert [len(piece) for piece, _ in sent] == [280000, 280000, 280000, 208668]
     assert [end for _, end in sent] == [False, False, False, True]
 
 
@@ -204,6 +205,7 @@ def test_other_paths_of_wsl_are_possible(connect, protocol, path: str) -> None:
 
 
 def test_failure_of_wsl_is_unreachable_with_its_code_and_a_remedy(connect, protocol) -> None:
+    protocol.begins = False
     text = "不存在具有所提供名称的分发。\r\n错误代码: Wsl/Service/WSL_E_DISTRO_NOT_FOUND\r\n"
     protocol.answers = [(text.encode("utf-16-le"), b"", 4294967295, True)]
     with pytest.raises(AnsibleConnectionFailure) as caught:
@@ -225,19 +227,38 @@ def test_failure_of_wsl_is_unreachable_with_its_code_and_a_remedy(connect, proto
     ],
 )
 def test_codes_of_wsl(connect, protocol, code: str, words: str) -> None:
+    protocol.begins = False
     protocol.answers = [(f"Text.\r\nError code: {code}\r\n".encode(), b"", -1, True)]
     with pytest.raises(AnsibleConnectionFailure, match=words):
         connect().exec_command("id")
 
 
 def test_failure_without_the_mark_is_no_result(connect, protocol) -> None:
+    protocol.begins = False
     protocol.answers = [(b"", b"The file cannot be accessed by the system.\r\n", 1, True)]
     with pytest.raises(AnsibleConnectionFailure, match=r"\(exit code 1\).*cannot be accessed by the system"):
         connect().exec_command("id")
 
 
+@pytest.mark.parametrize("at", [0, 5, 26, 30, 44])
+def test_what_comes_before_bash_is_not_its_output_wherever_it_is_cut(connect, protocol, at: int) -> None:
+    protocol.begins = False
+    said = b"Active code page: 65001\r\n" + MARK + b"out" + MARK
+    protocol.answers = [(said[:at], b"", -1, False), (said[at:], MARK, 0, True)]
+    assert connect().exec_command("x") == (0, b"out" + MARK, b"")
+
+
+@pytest.mark.parametrize("stderr", [b"", MARK])
+def test_success_of_something_that_is_not_bash_is_no_result(connect, protocol, stderr: bytes) -> None:
+    protocol.begins = False
+    protocol.answers = [(b"Usage: wsl.exe\r\n", stderr, 0, True)]
+    with pytest.raises(AnsibleConnectionFailure, match=r"did not run the command .*\(exit code 0\)\. +Usage: wsl.exe"):
+        connect().exec_command("x")
+
+
 @pytest.mark.parametrize("code", [1, 9009])
 def test_program_that_windows_does_not_find_is_named(connect, protocol, code: int) -> None:
+    protocol.begins = False
     text = "'\"D:\\wsl.exe\"' 不是内部或外部命令，也不是可运行的程序\r\n或批处理文件。\r\n"
     protocol.answers = [(b"", text.encode(), code, True)]
     with pytest.raises(
@@ -318,8 +339,7 @@ def test_password_is_sent_when_asked_for_and_the_module_when_accepted(connect, p
         (b"{}", MARK, 0, True),
     ]
     assert connection.exec_command("sudo", in_data=b"module") == (0, success + b"\n{}", b"")
-    task = b"trap 'echo -n wsl_winrm:00c0ffee>&2' EXIT;(eval -- sudo);exit\n"
-    assert protocol.of("send") == [(task, False), (b"let me in\n", False), (b"module", True)]
+    assert protocol.of("send") == [(TASK + b"(eval -- sudo);exit\n", False), (b"let me in\n", False), (b"module", True)]
     order = [name for name, _ in protocol.calls if name in ("send", "receive")]
     assert order == ["send", "receive", "send", "receive", "send", "receive"]
 

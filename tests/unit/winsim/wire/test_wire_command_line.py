@@ -93,6 +93,18 @@ def test_cmd_takes_away_the_outer_quotes_unless_they_are_those_of_a_program(
     assert lines == [seen]
 
 
+@pytest.mark.parametrize(
+    ("switches", "stdout"),
+    [("/c", b"Active code page: 65001\r\nx\r\n"), ("/d /c", b"x\r\n"), ("/d /s /c", b"x\r\n")],
+)
+def test_each_cmd_runs_first_what_the_registry_says_but_with_the_switch_d(process, switches: str, stdout) -> None:
+    made, result = process()
+    key = "HKCU\\Software\\Microsoft\\Command Processor"
+    made.machine.registry.view("student").set(key, "AutoRun", "chcp 65001")
+    made.command_line = f"cmd.exe {switches} echo x"
+    assert (cmdexe.cmd_exe(made), bytes(result.stdout)) == (0, stdout)
+
+
 def test_the_switch_s_takes_away_the_outer_quotes_always(process) -> None:
     made, result = process()
     made.command_line = 'cmd.exe /s /c ""C:\\Windows\\System32\\hostname.exe""'
