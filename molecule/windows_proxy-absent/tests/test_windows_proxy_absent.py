@@ -21,6 +21,7 @@ def test_the_system_proxy_is_what_it_was(pc):
     values = pc.key(INTERNET)["properties"]
     assert (values["ProxyEnable"]["value"], values["ProxyServer"]["value"]) == (1, "10.9.9.9:3128")
     assert values["ProxyOverride"]["value"] == "<local>;10.*"
+    assert values["AutoConfigURL"]["value"] == "http://10.9.9.9/proxy.pac"
 
 
 def test_the_environment_is_what_it_was(pc):
@@ -28,6 +29,15 @@ def test_the_environment_is_what_it_was(pc):
     assert values["http_proxy"] == "http://10.9.9.9:3128"
     assert "https_proxy" not in values
     assert "no_proxy" not in values
+
+
+def test_the_users_own_variables_are_what_they_were(pc):
+    values = {name: value["value"] for name, value in pc.key("HKCU:\\Environment")["properties"].items()}
+    assert {name: text for name, text in values.items() if name.lower().endswith("_proxy")} == {
+        "HTTPS_PROXY": "http://127.0.0.1:10809",
+        "No_Proxy": "*,10.0.0.0/8",
+        "ALL_PROXY": "socks5://127.0.0.1:10808",
+    }
 
 
 def test_the_firewall_is_closed_again(pc):
