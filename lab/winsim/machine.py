@@ -348,7 +348,8 @@ class Machine:
     def schedule_shutdown(self, delay: float, *, restart: bool, reason: str) -> bool:
         """Restart in ``delay`` seconds; False if that is already under way.
 
-        A soft reboot comes at once if that is at most five, else after one real second: long enough to call it off.
+        Nobody waits for long: a soft reboot comes at once if that is at most five, else after one real second (long enough
+        to call it off), a real one after five at most.
         """
         with self.lock:
             if self.pending_shutdown is not None:
@@ -363,9 +364,9 @@ class Machine:
             if soft and delay <= 5:
                 self.reboot(soft=True, reason=reason)
                 return True
-            if soft:
-                self.clock.advance(delay - 1)
-            self._timer = threading.Timer(1 if soft else delay, self.reboot, kwargs={"soft": soft, "reason": reason})
+            waits = 1 if soft else min(delay, 5)
+            self.clock.advance(delay - waits)
+            self._timer = threading.Timer(waits, self.reboot, kwargs={"soft": soft, "reason": reason})
             self._timer.daemon = True
             self._timer.start()
             return True
