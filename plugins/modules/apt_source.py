@@ -7,9 +7,10 @@ import shutil
 import stat
 import tempfile
 import time
+from urllib.parse import urlsplit
 
 from ansible.module_utils.apt_program import LOCKED, Apt, cause
-from ansible.module_utils.apt_sources import is_same, switched_off, switched_on
+from ansible.module_utils.apt_sources import is_same, switched_off, switched_on, words
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
@@ -269,13 +270,30 @@ class Source:
         architectures = wanted["architectures"] or [self.apt.architecture]
         return deb822(wanted["uris"], wanted["suites"], wanted["components"], architectures, wanted["keyring"]).encode()
 
+    def named(self, entry):
+        """Return those addresses of an entry that are this repository."""
+        return is_same(entry, self.wanted["uris"], self.wanted["suites"], self.apt.architecture)
+
+    def is_the_vendors(self, entry):
+        """Tell whether an entry is this repository, or another one of its vendor."""
+        hosts = [(urlsplit(uri).hostname or "").rpartition(".")[0] for uri in self.wanted["uris"]]
+        names = {name for host in hosts for name in words(host, []) if len(name) > 4} - {"github"}
+        return bool(self.named(entry)) or any(name in uri for name in names for uri in entry.uris)
+
     def twice(self, known):
         """Return {file: entries} for what names this repository in another place."""
         found = {}
         for entry in known:
-            if not entry.enabled or entry.file == self.path:
+            if not entry.enabled:
                 continue
-            named = is_same(entry, self.wanted["uris"], self.wanted["suites"], self.apt.architecture)
+            named = self.named(entry)
+            if entry.file == self.path:
+                if not named:
+                    raise Refused(
+                        f"{entry.where} names {', '.join(entry.uris)}, in the file that this repository takes. Nothing "
+                        "was changed. Move it into a file of its own, then run again."
+                    )
+                continue
             if named and len(named) < len(entry.uris):
                 raise Refused(
                     f"{entry.where} names {', '.join(named)} beside other repositories, which would then carry two "
@@ -289,8 +307,15 @@ class Source:
     def set_aside(self):
         """Return {file: content} for the files with this repository: None for those to move away."""
         known = self.apt.entries()
-        plan = {path: None for path in self.wanted["replaces"] if os.path.exists(path)}
-        for path, entries in self.twice(known).items():
+        found = self.twice(known)
+        plan = {}
+        for path in self.wanted["replaces"]:
+            active = [entry for entry in known if entry.file == path and entry.enabled]
+            if active and all(map(self.is_the_vendors, active)):
+                plan[path] = None
+            elif active and any(map(self.is_the_vendors, active)):
+                found[path] = [entry for entry in active if self.is_the_vendors(entry)]
+        for path, entries in found.items():
             if path in plan:
                 continue
             others = [entry for entry in known if entry.file == path and entry.enabled and entry not in entries]
@@ -431,7 +456,7 @@ class Source:
 
     def absent(self):
         plan, like = {}, {}
-        for path, original in self.record.items():
+        for path, original in reversed(list(self.record.items())):  # ours go first, or apt would have two keys for one
             current = read(path)
             if isinstance(original, dict):
                 text = (current or b"").decode(errors="surrogateescape")

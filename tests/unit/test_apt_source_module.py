@@ -286,6 +286,40 @@ def test_a_stanza_with_another_repository_in_it_is_named_and_nothing_changes(mac
     assert files(machine.path) == before
 
 
+def test_a_file_that_takes_the_name_of_ours_and_names_another_repository_is_named(machine):
+    path = machine.path / "parts" / "vendor.sources"
+    text = "Types: deb\nURIs: {}\nSuites: noble\nComponents: stable\n"
+    path.write_text(text.format("https://vendor.example/linux") + "\n" + text.format("http://a.example/x"))
+    before = path.read_bytes()
+    answer, _ = machine()
+    assert "vendor.sources:6 names http://a.example/x, in the file that this repository takes" in answer["msg"]
+    assert path.read_bytes() == before
+
+
+def replaced(machine, text):
+    """Let the module replace a file with this text; return what is left of it."""
+    path = machine.path / "parts" / "old.list"
+    path.write_text(text)
+    answer, _ = machine(replaces=[f"{(machine.path / 'parts').resolve()}/old.list"])
+    assert "failed" not in answer, answer
+    return path.read_text() if path.exists() else None
+
+
+def test_a_file_that_is_replaced_goes_when_it_names_the_vendor_only(machine):
+    old = "deb http://vendor.example/linux noble stable\ndeb http://apt.vendorproject.example/repo noble main\n"
+    assert replaced(machine, old) is None
+    machine(state="absent")
+    assert (machine.path / "parts" / "old.list").read_text() == old
+
+
+def test_a_file_that_is_replaced_keeps_the_repositories_of_others(machine):
+    mine = "deb https://mine.example/x noble main\n"
+    theirs = "deb http://apt.vendorproject.example/repo noble main\n"
+    assert replaced(machine, theirs + mine) == f"# wsl-dl-playbook vendor: {theirs}{mine}"
+    machine(state="absent")
+    assert (machine.path / "parts" / "old.list").read_text() == theirs + mine
+
+
 def test_a_source_that_apt_cannot_read_is_named_and_nothing_changes(machine):
     (machine.path / "root/etc/apt/sources.list").write_text("deb http://a.example/x noble main\ndeb http://broken\n")
     before = files(machine.path)
