@@ -83,6 +83,8 @@ def _tool(name: str, version: str, path: str) -> dict:
 # What Ubuntu's archive offers beyond the real packages: the ones that conflict with Docker's, and driver traps.
 UBUNTU = [
     _tool("docker.io", "27.5.1-0ubuntu3", "/usr/bin/docker"),
+    # Ubuntu's plugins own the files of Docker's.
+    _tool("docker-buildx", "0.20.1-0ubuntu1", "/usr/libexec/docker/cli-plugins/docker-buildx"),
     _tool("docker-compose", "1.29.2-6", "/usr/bin/docker-compose"),
     _tool("docker-compose-v2", "2.33.0-0ubuntu1", "/usr/libexec/docker/cli-plugins/docker-compose"),
     _tool("docker-doc", "27.5.1-0ubuntu3", "/usr/share/docker-doc/README"),
@@ -255,7 +257,9 @@ def docker_packages(suite: str, ubuntu: str, pool: Path) -> None:
         for plugin in ("buildx", "compose"):
             source = f"docker-{plugin}" if f"docker-{plugin}" in versions else f"docker-{plugin}-v2"
             path = f"{plugins}/docker-{plugin}"
-            package = {"name": f"docker-{plugin}-plugin", "conflicts": f"docker-{plugin}, docker-{plugin}-v2"}
+            # As in docker-ce-packaging: only Compose knows of a package in its way. dpkg stops at the others' files.
+            known = {"compose": {"conflicts": "docker-compose", "replaces": "docker-compose"}}.get(plugin, {})
+            package = {"name": f"docker-{plugin}-plugin", **known}
             files = binary(f"/{path}", path, f"usr/lib/docker/cli-plugins/docker-{plugin}")
             build({**package, "files": files}, pool, f"{versions.get(source, versions['docker.io'])}-1{tail}")
 

@@ -1,8 +1,11 @@
 """Run a systemd service with what is on the disk now."""
 
+import base64
 import calendar
+import json
 import os
 import re
+import tempfile
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -15,6 +18,9 @@ description:
     configuration files was last changed.
   - A handler forgets that a restart is due when the run breaks before it. This module finds it again, whoever made the
     change, and does in one module run what otherwise takes a task for each unit, a reload and a handler.
+  - A configuration file that M(json_merge) has changed is tried. When the service does not start with it, or O(proof)
+    fails, the file and its record are put back as O(former) has them, and the service runs with them again.
+  - systemd has O(timeout) seconds for each answer.
 options:
   name:
     description: The service, with its ending.
@@ -41,6 +47,20 @@ options:
     description: Restart the service whatever the times say.
     type: bool
     default: false
+  former:
+    description: Where M(json_merge) has kept the file as it was. The file there is removed when the new one has
+      proved itself.
+    type: path
+  proof:
+    description: Command that succeeds when the service really works. It runs after a start, and while there is
+      something at O(former).
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds that systemd has for one answer, a start included, and the O(proof).
+    type: int
+    default: 180
 attributes:
   check_mode:
     support: full
@@ -55,6 +75,8 @@ EXAMPLES = r"""
     name: docker.service
     files: [/etc/docker/daemon.json]
     companions: [containerd.service, docker.socket]
+    former: /var/lib/wsl-dl-playbook/example/former.json
+    proof: [docker, version]
 """
 
 RETURN = r"""
@@ -65,7 +87,8 @@ done:
   elements: str
 """
 
-PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,ExecMainStartTimestamp,NeedDaemonReload,ExecStart"
+PROPERTIES = "Id,LoadState,UnitFileState,ActiveState,SubState,ExecMainStartTimestamp,NeedDaemonReload,ExecStart"
+CAUSE = r"failed to start daemon|unable to configure|level=(?:fatal|error)|^Error|: error"
 
 
 class Refused(Exception):
@@ -92,17 +115,35 @@ class Service:
         self.module = module
         self.units = [module.params["name"], *module.params["companions"]]
         self.done = []
+        self.started = False
+        self.since = time.time()
         self.state = self.look()
 
+    def limited(self, *words):
+        """Run a command that has a time limit; rc 124 tells that it was too slow."""
+        limit = ["timeout", "--kill-after=5", str(self.module.params["timeout"])]
+        return self.module.run_command([*limit, *words], environ_update={"TZ": "UTC", "LC_ALL": "C.UTF-8"})
+
     def systemctl(self, *arguments):
-        return self.module.run_command(["systemctl", *arguments], environ_update={"TZ": "UTC", "LC_ALL": "C.UTF-8"})
+        return self.limited("systemctl", *arguments)
 
     def look(self):
         rc, out, err = self.systemctl("show", "--timestamp=us+utc", "-p", PROPERTIES, *self.units)
         if rc:
-            raise Refused(f"systemd does not answer, so no service can be managed: {err.strip()}")
+            raise Refused(f"systemd does not answer, so no service can be managed: {self.text(rc, err)}")
         blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in out.strip().split("\n\n")]
         return dict(zip(self.units, blocks, strict=True))
+
+    def text(self, rc, error):
+        return f"no answer within {self.module.params['timeout']} seconds" if rc in (124, 137) else error.strip()
+
+    def journal(self, unit):
+        """Return the last lines of the unit's log, the one with the cause apart."""
+        since = f"@{int(self.since)}"
+        argv = ["journalctl", "--no-pager", "-q", "-n", "40", "-o", "cat", "--since", since, "-u", unit]
+        lines = self.limited(*argv)[1].strip().splitlines()
+        causes = [line for line in lines if re.search(CAUSE, line)]
+        return f"{causes[-1]} " if causes else "", "\n".join(lines[-15:])
 
     def act(self, words, *arguments):
         self.done.append(words)
@@ -110,12 +151,10 @@ class Service:
             return
         rc, _, err = self.systemctl(*arguments)
         if rc:
-            journal = self.module.run_command(
-                ["journalctl", "--no-pager", "-q", "-n", "15", "-o", "cat", "-u", arguments[-1]]
-            )
+            cause, log = self.journal(arguments[-1])
             raise Refused(
-                f"systemctl {' '.join(arguments)} failed: {err.strip()} Correct what its log names, then run again. "
-                f"The last lines of the log:\n{journal[1].strip()}"
+                f"systemctl {' '.join(arguments)} failed: {cause}{self.text(rc, err)} Correct what its log names, "
+                f"then run again. The last lines of the log:\n{log}"
             )
 
     def reason(self, name):
@@ -144,7 +183,8 @@ class Service:
         if unit["UnitFileState"] in ("disabled", "masked"):
             self.act(f"enable {name}", "enable", name)
         reason = self.reason(name) if name.endswith(".service") else ""
-        if unit["ActiveState"] not in ("active", "activating", "reloading"):
+        waits = unit.get("SubState") == "auto-restart"  # it failed, and systemd will try it again
+        if waits or unit["ActiveState"] not in ("active", "activating", "reloading"):
             self.start(f"start {name}", "start", name)
         elif reason:
             self.start(f"restart {name} ({reason})", "restart", name)
@@ -153,13 +193,75 @@ class Service:
         """Start it, with a clean slate: systemd refuses the fourth start within a minute."""
         if not self.module.check_mode:
             self.systemctl("reset-failed", name)
+        self.started = True
         self.act(words, verb, name)
 
-    def run(self):
+    def bring_all(self):
         if any(unit["NeedDaemonReload"] == "yes" for unit in self.state.values()):
             self.act("read the units again", "daemon-reload")
         for name in [*self.units[1:], self.units[0]]:
             self.bring(name)
+
+    def prove(self):
+        proof = self.module.params["proof"]
+        if not proof:
+            return
+        rc, out, err = self.limited(*proof)
+        if rc:
+            raise Refused(f"{self.units[0]} runs, but does not do its work: {self.text(rc, err or out)}")
+
+    def run(self):
+        former = self.module.params["former"]
+        kept = former is not None and os.path.exists(former)
+        try:
+            self.bring_all()
+            if (self.started or kept) and not self.module.check_mode:
+                self.prove()
+        except Refused as refusal:
+            if not kept or self.module.check_mode:
+                raise
+            self.put_back(refusal)
+        if kept and not self.module.check_mode:
+            os.remove(former)
+            folder = os.path.dirname(former)
+            if not os.listdir(folder):
+                os.rmdir(folder)
+
+    def put_back(self, refusal):
+        """Bring the former file and its record back, and run the service with them."""
+        with open(self.module.params["former"], encoding="utf-8") as file:
+            kept = json.load(file)
+        for entry in kept:
+            put(entry)
+        self.since = time.time()
+        self.systemctl("reset-failed", *self.units)
+        answers = [self.systemctl("start", name) for name in self.units[1:]]
+        answers.append(self.systemctl("restart", self.units[0]))
+        failed = [self.text(rc, err) for rc, _, err in answers if rc]
+        if failed:
+            cause, _ = self.journal(self.units[0])
+            now = f"It does not run with that either: {cause}{' '.join(failed)}"
+        else:
+            now = f"{self.units[0]} runs with it again."
+        os.remove(self.module.params["former"])
+        raise Refused(
+            f"{kept[0]['path']} was put back as it was before. {now} What was wrong with the new one: {refusal}"
+        )
+
+
+def put(entry):
+    """Bring one file back as it was, in one step; without content it was not there."""
+    if entry["content"] is None:
+        if os.path.exists(entry["path"]):
+            os.remove(entry["path"])
+        return
+    os.makedirs(os.path.dirname(entry["path"]), mode=0o755, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".fresh_service.", dir=os.path.dirname(entry["path"]))
+    with os.fdopen(handle, "wb") as file:
+        file.write(base64.b64decode(entry["content"]))
+    os.chmod(temporary, entry["mode"])
+    os.chown(temporary, entry.get("uid", -1), entry.get("gid", -1))
+    os.replace(temporary, entry["path"])
 
 
 def main():
@@ -170,6 +272,9 @@ def main():
             "programs": {"type": "list", "elements": "path", "default": []},
             "companions": {"type": "list", "elements": "str", "default": []},
             "restart": {"type": "bool", "default": False},
+            "former": {"type": "path"},
+            "proof": {"type": "list", "elements": "str", "default": []},
+            "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,
     )

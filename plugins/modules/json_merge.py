@@ -1,9 +1,14 @@
 """Own some keys of a JSON file that others write too."""
 
+import base64
+import codecs
 import copy
+import hashlib
 import json
 import os
+import pwd
 import re
+import shlex
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -16,7 +21,9 @@ description:
     file's indentation as they are.
   - Remembers in O(record) what stood in the places that it changed. O(state=absent) puts that back, except where
     somebody has changed the value since, and removes the file when the module has made it and nothing else is in
-    it.
+    it. When nobody has written the file since, it is given back byte for byte.
+  - Reads the file as Docker does. A byte order mark of UTF-8 and an empty file are taken, V(null) is C({}), and of two
+    equal keys the last one counts, but two objects of one name at the top are one.
   - A key that is no longer wanted is put back in the same way by the next run, so that the wanted keys are all that
     has to be declared.
   - The file is replaced in one step, and only after O(validate) has accepted the new content. A symbolic link is
@@ -35,6 +42,12 @@ options:
     description: Wanted keys. Objects are merged into objects, everything else (lists too) replaces what is there.
     type: dict
     default: {}
+  defaults:
+    description:
+      - Keys as in O(merge) that are set only where nobody else has set them. A value of somebody else stays, also when
+        it came after the module's.
+    type: dict
+    default: {}
   remove:
     description: Keys to take away, each a list that leads to it, C([proxies, default, noproxy]).
     type: list
@@ -47,7 +60,12 @@ options:
     required: true
   validate:
     description: Command that accepts or refuses the new content, with C(%s) where its file name goes.
+      It has 60 seconds.
     type: str
+  former:
+    description: Where to keep the file as it was before the change, until M(fresh_service) has tried the new one.
+      What an earlier run has left there stays.
+    type: path
   hide_values:
     description: Show only the wanted keys in the diff, since the file holds secrets.
     type: bool
@@ -99,35 +117,69 @@ class Refused(Exception):
     """The cause and the remedy, in one sentence each."""
 
 
-def read(path):
-    """Return the text and the object of a JSON file."""
+class Pairs(list):
+    """The keys and values of an object, as they stand in the file."""
+
+
+def from_pairs(value, top=True):
+    """Return the value as Docker reads it: the last of two equal keys counts; at the top, objects are joined."""
+    if isinstance(value, Pairs):
+        found = {}
+        for key, item in value:
+            plain = from_pairs(item, False)
+            joined = top and isinstance(found.get(key), dict) and isinstance(plain, dict)
+            found[key] = {**found[key], **plain} if joined else plain
+        return found
+    return [from_pairs(item, False) for item in value] if isinstance(value, list) else value
+
+
+def text_of(path):
+    """Return the bytes of a file, and its text without a byte order mark."""
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        with open(path, "rb") as file:
+            raw = file.read()
     except FileNotFoundError:
-        return "", {}
+        return b"", ""
+    except OSError as error:
+        raise Refused(
+            f"{path} cannot be read: {error.strerror}. Nothing was changed. Move it away, then run again."
+        ) from error
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
+        raise Refused(
+            f"{path} is UTF-16, as Windows PowerShell writes files, and not UTF-8. Nothing was changed. Save it as "
+            f"UTF-8 (iconv -f UTF-16 -t UTF-8) or move it away, then run again."
+        )
+    try:
+        return raw, raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(
             f"{path} is not UTF-8 text: {error}. Nothing was changed. Save it as UTF-8 or move it away."
         ) from error
+
+
+def read(path):
+    """Return the bytes, the text and the object of a JSON file."""
+    raw, text = text_of(path)
     try:
-        content = json.loads(text.removeprefix("\ufeff") if text.strip("\ufeff \t\r\n") else "{}")
+        content = from_pairs(json.loads(text if text.strip() else "{}", object_pairs_hook=Pairs))
     except json.JSONDecodeError as error:
         raise Refused(
             f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Nothing was changed. "
             "Correct that place (a comma too many or too few is the usual cause) or move the file away, then run again."
         ) from error
+    if content is None:
+        content = {}
     if not isinstance(content, dict):
         raise Refused(
             f"{path} holds a JSON {type(content).__name__}, not an object in braces. Nothing was changed. "
             "Move it away, then run again."
         )
-    return text, content
+    return raw, text, content
 
 
 def dump(content, like):
     """Write JSON the way the file is already indented, two spaces when that cannot be seen."""
-    seen = re.search(r"^[\[{]\r?\n([ \t]+)\S", like.lstrip("\ufeff"))
+    seen = re.search(r"^[\[{]\r?\n([ \t]+)\S", like)
     indent = seen.group(1) if seen else "  "
     return json.dumps(content, indent=indent, ensure_ascii=False) + "\n"
 
@@ -179,13 +231,19 @@ def same(one, other):
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
+def digest(raw):
+    return hashlib.sha256(raw).hexdigest()
+
+
 class Record:
     """What the module found and what it left, for every way that it has changed."""
 
     def __init__(self, path):
         self.path = path
         self.exists = os.path.exists(path)
-        content = read(path)[1]
+        self.raw, _text, content = read(path)
+        self.original = content.get("original")
+        self.written = content.get("written")
         self.made_file = content.get("made_file", False)
         self.made_folder = content.get("made_folder", False)
         self.made_objects = [tuple(way) for way in content.get("made_objects", [])]
@@ -193,6 +251,7 @@ class Record:
             tuple(entry["way"]): [entry.get("before", MISSING), entry.get("after", MISSING)]
             for entry in content.get("keys", [])
         }
+        self.entries_before = bool(self.entries)
 
     def text(self):
         keys = []
@@ -200,7 +259,22 @@ class Record:
             known = {"before": before, "after": after}
             keys.append({"way": list(way), **{name: value for name, value in known.items() if value is not MISSING}})
         made = {"made_file": self.made_file, "made_folder": self.made_folder, "made_objects": self.made_objects}
-        return json.dumps({**made, "keys": keys}, indent=2) + "\n"
+        kept = {"original": self.original, "written": self.written}
+        return json.dumps({**made, **kept, "keys": keys}, indent=2) + "\n"
+
+    def keep_bytes(self, file, text):
+        """Remember the file byte for byte, unless somebody has written it since; then only keys can be given back."""
+        if self.written is None and not self.entries_before:
+            self.original = base64.b64encode(file.raw).decode()
+        elif digest(file.raw) != self.written:
+            self.original = None
+        self.written = digest(text.encode())
+
+    def bytes_before(self, file):
+        """Return the file as it was before the module came, or None when somebody has written it since."""
+        if self.original is None or digest(file.raw) != self.written:
+            return None
+        return base64.b64decode(self.original)
 
     def give_back(self, content, way):
         """Put back what was there, unless somebody has changed it since, and drop our objects that are now empty."""
@@ -226,14 +300,31 @@ class Record:
         put(content, way, copy.deepcopy(value))
 
 
-def merged(content, record, wanted, removed):
+def target_of(content, record, arguments):
+    """Return {way: value} for all that has to be in the content, with MISSING for what must not."""
+
+    def is_ours(way):
+        there = get(content, way)
+        if there is MISSING or there is None:
+            return True
+        before, after = record.entries.get(way, [None, MISSING])
+        return before is MISSING and same(there, after)
+
+    defaults = leaves(arguments["defaults"], content)
+    return {
+        **{way: value for way, value in defaults.items() if is_ours(way)},
+        **leaves(arguments["merge"], content),
+        **dict.fromkeys(map(tuple, arguments["remove"]), MISSING),
+    }
+
+
+def merged(content, record, arguments):
     """Return the content as it should be, and bring the record along."""
     content = copy.deepcopy(content)
-    target = {**leaves(wanted, content), **dict.fromkeys(map(tuple, removed), MISSING)}
+    target = target_of(content, record, arguments)
     for way in [way for way in record.entries if way not in target]:
         record.give_back(content, way)
-    target = {**leaves(wanted, content), **dict.fromkeys(map(tuple, removed), MISSING)}
-    for way, value in target.items():
+    for way, value in target_of(content, record, arguments).items():
         record.change(content, way, value)
     return content
 
@@ -260,13 +351,13 @@ class File:
         self.path = os.path.realpath(module.params["path"])
         self.folder = os.path.dirname(self.path)
         self.exists = os.path.exists(self.path)
-        self.text, self.content = read(self.path)
+        self.raw, self.text, self.content = read(self.path)
 
     def temporary(self, folder, text):
         handle, path = tempfile.mkstemp(prefix=".json_merge.", dir=folder)
         self.module.add_cleanup_file(path)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
         return path
 
     def validate(self, text):
@@ -278,7 +369,8 @@ class File:
         program = command.split()[0]
         if self.module.check_mode and not os.path.exists(program) and self.module.get_bin_path(program) is None:
             return
-        rc, out, err = self.module.run_command(command.replace("%s", self.temporary(self.module.tmpdir, text)))
+        words = shlex.split(command.replace("%s", self.temporary(self.module.tmpdir, text)))
+        rc, out, err = self.module.run_command(["timeout", "--kill-after=5", "60", *words])
         if rc:
             raise Refused(
                 f"The new {self.path} was refused by '{program}', so nothing was changed. "
@@ -294,15 +386,40 @@ class File:
                 f"The folder {self.folder} is missing. Make it, or name the mode that it should have (directory_mode)."
             )
         if not self.module.check_mode:
+            self.allow_owner(self.folder)
             os.makedirs(self.folder, mode=int(mode, 8))
             self.attributes(self.folder, mode)
         return True
+
+    def allow_owner(self, path):
+        """Refuse a place whose files cannot get an owner, before anything is written there."""
+        folder = path
+        while not os.path.isdir(folder):
+            folder = os.path.dirname(folder)
+        uid, gid = os.geteuid(), -1
+        if self.exists:
+            uid, gid = os.stat(self.path).st_uid, os.stat(self.path).st_gid
+        elif self.module.params["owner"]:
+            uid = pwd.getpwnam(self.module.params["owner"]).pw_uid
+        try:
+            probe = tempfile.mkdtemp(prefix=".json_merge.", dir=folder)
+            try:
+                os.chown(probe, uid, gid)
+            finally:
+                os.rmdir(probe)
+        except OSError as error:
+            raise Refused(
+                f"{self.path} lies where files cannot get an owner of Linux, or cannot be written ({error.strerror}), "
+                f"as on a Windows drive. Nothing was changed. Let {self.module.params['path']} lie in the "
+                "distribution's own file system: remove the link, or move the folder, then run again."
+            ) from error
 
     def attributes(self, path, mode):
         arguments = self.module.load_file_common_arguments({**self.module.params, "path": path, "mode": mode})
         return self.module.set_fs_attributes_if_different(arguments, False)
 
     def replace(self, text):
+        """Put the new text (or bytes) in the place of the file, in one step."""
         temporary = self.temporary(self.folder, text)
         if self.exists:
             status = os.stat(self.path)
@@ -313,6 +430,21 @@ class File:
             self.attributes(temporary, self.module.params["mode"] or "0644")
         os.replace(temporary, self.path)
 
+    def keep_former(self, record):
+        """Keep the file and the record as they are, for fresh_service to put back, unless an earlier run did."""
+        former = self.module.params["former"]
+        if not former or os.path.exists(former):
+            return
+
+        def stored(path, raw):
+            return {"path": path, "content": base64.b64encode(raw).decode() if os.path.exists(path) else None}
+
+        status = os.stat(self.path) if self.exists else None
+        attributes = {"mode": status.st_mode & 0o7777, "uid": status.st_uid, "gid": status.st_gid} if status else {}
+        kept = [{**stored(self.path, self.raw), **attributes}, {**stored(record.path, record.raw), "mode": 0o600}]
+        os.makedirs(os.path.dirname(former), mode=0o755, exist_ok=True)
+        os.replace(self.temporary(os.path.dirname(former), json.dumps(kept, indent=2) + "\n"), former)
+
     def keep(self, record):
         """Write the record before the file, so that a run that is broken between them can be undone."""
         os.makedirs(os.path.dirname(record.path), mode=0o755, exist_ok=True)
@@ -321,14 +453,19 @@ class File:
 
 def present(module, file, record):
     before = record.text()
-    content = merged(file.content, record, module.params["merge"], module.params["remove"])
+    content = merged(file.content, record, module.params)
     keys = ways(file.content, content)
     text = dump(content, file.text)
     if keys:
         file.validate(text)
+        if not module.check_mode:
+            file.allow_owner(file.folder)
         record.made_folder = file.make_folder() or record.made_folder
         record.made_file = record.made_file or not file.exists
+        record.keep_bytes(file, text)
     if not module.check_mode:
+        if keys:
+            file.keep_former(record)
         if record.text() != before:
             file.keep(record)
         if keys:
@@ -343,13 +480,17 @@ def absent(module, file, record):
     content = restored(file.content, record)
     keys = ways(file.content, content)
     gone = record.made_file and content == {}
+    original = record.bytes_before(file)
+    text = dump(content, file.text) if original is None else original
     if keys and not gone:
-        file.validate(dump(content, file.text))
+        file.validate(text)
     if not module.check_mode:
+        if keys:
+            file.keep_former(record)
         if gone and file.exists:
             os.remove(file.path)
         elif keys:
-            file.replace(dump(content, file.text))
+            file.replace(text)
         if gone and record.made_folder and os.path.isdir(file.folder) and not os.listdir(file.folder):
             os.rmdir(file.folder)
         os.remove(record.path)
@@ -386,9 +527,11 @@ def main():
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "merge": {"type": "dict", "default": {}},
+            "defaults": {"type": "dict", "default": {}},
             "remove": {"type": "list", "elements": "list", "default": []},
             "record": {"type": "path", "required": True},
             "validate": {"type": "str"},
+            "former": {"type": "path"},
             "hide_values": {"type": "bool", "default": False},
             "directory_mode": {"type": "str"},
         },

@@ -8,8 +8,8 @@ description:
   - Brings all files of a role into their state in one module run, and keeps what stood in their place before.
   - O(state=absent) needs no list. It brings back the originals byte for byte with their mode and owner, and removes
     what the module created, folders included. A file that the module never wrote is left alone.
-  - Every file is validated before the first one is written.
   - A file with the right content and another mode or owner than the wanted one is mended.
+  - Every file is validated, and its place tried, before the first one is written.
 options:
   originals:
     description: Folder for the originals and for the record of what was written. One for each role.
@@ -263,6 +263,33 @@ class Files:
             if rc:
                 self.module.fail_json(msg=f"{path} would be invalid, so no file was changed: {(err or out).strip()}")
 
+    def try_places(self, plan):
+        """Refuse a place where files cannot get their owner, as on a Windows drive, before the first one is written."""
+        tried = set()
+        for path, wanted in plan.items():
+            if not wanted["folders"]:
+                continue
+            folder = os.path.dirname(path)
+            while not os.path.isdir(folder):
+                folder = os.path.dirname(folder)
+            folder = os.path.realpath(folder)
+            uid, gid = wanted["folders"]
+            if (folder, uid) in tried:
+                continue
+            tried.add((folder, uid))
+            try:
+                probe = tempfile.mkdtemp(prefix=".", dir=folder)
+                try:
+                    os.chown(probe, uid, gid)
+                finally:
+                    os.rmdir(probe)
+            except OSError as error:
+                self.module.fail_json(
+                    msg=f"{path} cannot be written: {folder} is where files cannot get an owner of Linux, or cannot be "
+                    f"written ({error.strerror}), as on a Windows drive. No file was changed. Choose a folder in the "
+                    "distribution's own file system, or remove the link that leads there, then run again."
+                )
+
     def remember(self, path, wanted):
         """Keep what stands at the path, once, before the first write; of a file that people may edit, how it looks."""
         current, written = read(path), {}
@@ -292,6 +319,7 @@ class Files:
         contents = {path: wanted["content"] for path, wanted in plan.items()} | dropped
         diff = self.diff(contents)
         if contents and not self.module.check_mode:
+            self.try_places(plan)
             os.makedirs(self.originals, mode=0o700, exist_ok=True)
             for path, content in dropped.items():
                 self.bring_back(path, content)

@@ -142,5 +142,11 @@ def test_a_machine_that_cannot_work_is_refused(found, cause):
     assert cause in refused
 
 
+def test_a_folder_that_leads_to_a_windows_drive_is_named_by_its_real_path():
+    refused = refusals("drive /mnt/d/projects")
+    assert refused[0].startswith("/home/dev/projects/deep-learning would lie at /mnt/d/projects, on a Windows drive")
+    assert "Remove the link that leads there" in refused[0]
+
+
 def test_nothing_is_refused_when_the_folder_is_to_go():
     assert refusals("unknown ghost", devcontainer_state="absent", devcontainer_folder="/") == []

@@ -1,5 +1,6 @@
 """The module that restarts a service when it is older than what is on the disk."""
 
+import json
 import os
 from datetime import UTC, datetime
 
@@ -27,18 +28,29 @@ def service(tmp_path, monkeypatch, capsys):
     config.write_text("{}")
     os.utime(config, (STARTED - 60, STARTED - 60))
 
-    def run(check=False, fails=None, companions=(), arguments=None, **properties):
+    def run(check=False, fails=None, companions=(), arguments=None, proof=(0, "", ""), **properties):
         calls = []
         units = [UNIT | properties, *({**UNIT, "Id": name, **more} for name, more in companions)]
         answer = "\n\n".join("\n".join(f"{key}={value}" for key, value in unit.items()) for unit in units)
+
+        def bad():
+            return config.exists() and "bad" in config.read_text()
 
         def systemctl(self, *words):
             if words[0] == "show":
                 return 0, answer, ""
             calls.append(" ".join(words))
-            return (1, "", "Job for docker.service failed.") if words[0] == fails else (0, "", "")
+            failed = words[0] == fails and bad()
+            return (1, "", "Job for docker.service failed.") if failed else (0, "", "")
+
+        def limited(self, *words):
+            if words[0] == "journalctl":
+                return 0, "starting up\nfailed to start daemon: bad key\nMain process exited\n", ""
+            calls.append(" ".join(words))
+            return proof if bad() else (0, "", "")
 
         monkeypatch.setattr(module.Service, "systemctl", systemctl)
+        monkeypatch.setattr(module.Service, "limited", limited)
         known = {"name": "docker.service", "files": [str(config)], "companions": [name for name, _ in companions]}
         return run_module.run(module, capsys, check=check, **{**known, **(arguments or {})}), calls
 
@@ -114,6 +126,97 @@ def test_a_service_that_is_not_installed_is_named(service):
 
 
 def test_a_failed_start_shows_its_cause(service):
+    service.config.write_text("bad")
     answer, _ = service(fails="start", ActiveState="inactive")
-    assert "systemctl start docker.service failed: Job for docker.service failed." in answer["msg"]
+    assert "systemctl start docker.service failed: failed to start daemon: bad key Job for docker" in answer["msg"]
     assert "Correct what its log names, then run again" in answer["msg"]
+
+
+# -- a file that is tried ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept(service, tmp_path):
+    """Leave a bad file, as json_merge does, with what stood there before."""
+    service.config.write_text('{"bad": true}')
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "daemon.json").write_text("the new record")
+    former = folder / "former.json"
+    before = {"content": "e30=", "mode": 0o640, "uid": os.getuid(), "gid": os.getgid()}
+    record = {"path": str(folder / "daemon.json"), "content": None, "mode": 0o600}
+    former.write_text(json.dumps([{"path": str(service.config), **before}, record]))
+    return former
+
+
+def test_a_file_with_which_the_service_does_not_start_is_put_back_with_its_record(service, kept):
+    answer, calls = service(fails="restart", arguments={"former": str(kept), "restart": True})
+    assert answer["msg"].startswith(
+        f"{service.config} was put back as it was before. docker.service runs with it again. What was wrong with the "
+        "new one: systemctl restart docker.service failed: failed to start daemon: bad key"
+    )
+    assert (service.config.read_text(), service.config.stat().st_mode & 0o777) == ("{}", 0o640)
+    assert list(kept.parent.iterdir()) == []
+    assert calls[-2:] == ["reset-failed docker.service", "restart docker.service"]
+
+
+def test_a_file_with_which_the_service_does_no_work_is_put_back(service, kept):
+    broken = (1, "", "failed to set up container networking")
+    answer, _ = service(proof=broken, arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
+    assert "docker.service runs, but does not do its work: failed to set up container networking" in answer["msg"]
+    assert service.config.read_text() == "{}"
+
+
+def test_a_file_that_was_not_there_before_is_removed_again(service, kept):
+    entries = json.loads(kept.read_text())
+    kept.write_text(json.dumps([{"path": str(service.config), "content": None}, entries[1]]))
+    service(fails="restart", arguments={"former": str(kept), "restart": True})
+    assert not service.config.exists()
+
+
+def test_a_file_with_which_the_service_works_stays(service, kept):
+    service.config.write_text('{"good": true}')
+    answer, calls = service(arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
+    assert (answer["changed"], calls[-1]) == (True, "docker run")
+    assert service.config.read_text() == '{"good": true}'
+    assert [path.name for path in kept.parent.iterdir()] == ["daemon.json"]
+
+
+def test_a_run_that_broke_before_the_proof_is_made_up_for(service, kept):
+    os.utime(service.config, (STARTED - 60, STARTED - 60))
+    _, calls = service(proof=(1, "", "no"), arguments={"former": str(kept), "proof": ["docker", "run"]})
+    assert calls[0] == "docker run"
+    assert service.config.read_text() == "{}"
+
+
+def test_nothing_is_proved_again_where_nothing_was_started(service):
+    assert service(arguments={"proof": ["docker", "run"]})[1] == []
+
+
+def test_check_mode_puts_nothing_back(service, kept):
+    service(check=True, fails="restart", arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
+    assert kept.exists()
+    assert service.config.read_text() == '{"bad": true}'
+
+
+def test_no_answer_in_time_is_said(service):
+    service.config.write_text("bad")
+    answer, _ = service(proof=(124, "", ""), arguments={"restart": True, "proof": ["docker", "run"], "timeout": 7})
+    assert "does not do its work: no answer within 7 seconds" in answer["msg"]
+
+
+def test_a_service_that_failed_and_waits_for_its_next_try_is_started(service):
+    _, calls = service(ActiveState="activating", SubState="auto-restart")
+    assert calls == ["reset-failed docker.service", "start docker.service"]
+
+
+def test_every_question_has_a_time_limit(monkeypatch, capsys):
+    module, asked = run_module.load("fresh_service"), []
+
+    def run_command(self, argv, **_):
+        asked.append(argv)
+        return (1, "", "no") if "show" in argv else (0, "", "")
+
+    monkeypatch.setattr(module.AnsibleModule, "run_command", run_command)
+    run_module.run(module, capsys, name="docker.service", timeout=9)
+    assert asked[0][:4] == ["timeout", "--kill-after=5", "9", "systemctl"]

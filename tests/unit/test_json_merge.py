@@ -219,3 +219,168 @@ def test_the_record_can_be_read_by_its_owner_only(merge, file, tmp_path):
     file.write_text(FOREIGN)
     merge(merge=WANTED)
     assert stat.S_IMODE((tmp_path / "kept" / "daemon").stat().st_mode) == 0o600
+
+
+# -- what the program reads --------------------------------------------------------------------------------------------
+
+
+def test_a_byte_order_mark_is_read_past_and_comes_back_with_the_file(merge, file):
+    file.write_bytes(b'\xef\xbb\xbf{"debug": true}\r\n')
+    merge(merge={"a": 1})
+    assert file.read_bytes().startswith(b"{")
+    assert json.loads(file.read_text()) == {"debug": True, "a": 1}
+    merge(state="absent")
+    assert file.read_bytes() == b'\xef\xbb\xbf{"debug": true}\r\n'
+
+
+@pytest.mark.parametrize("empty", [b"\n", b"", b"\xef\xbb\xbf\n", b"null", b" null\n"])
+def test_a_file_without_keys_is_given_back_byte_for_byte(merge, file, empty):
+    file.write_bytes(empty)
+    merge(merge={"a": 1})
+    assert json.loads(file.read_text()) == {"a": 1}
+    merge(state="absent")
+    assert file.read_bytes() == empty
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(merge, file, encoding):
+    content = '{"debug": true}'.encode(encoding)
+    file.write_bytes(content)
+    answer = merge(merge={"a": 1})
+    assert f"{file} is UTF-16" in answer["msg"]
+    assert "iconv -f UTF-16 -t UTF-8" in answer["msg"]
+    assert file.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(merge, file):
+    file.mkdir()
+    assert f"{file} cannot be read: Is a directory" in merge(merge={"a": 1})["msg"]
+
+
+def test_of_two_equal_keys_the_last_one_counts_and_objects_are_joined(merge, file):
+    file.write_text('{"debug": false, "log-opts": {"a": "1", "b": "1"}, "debug": true, "log-opts": {"b": "2"}}')
+    merge(merge={"x": 1})
+    assert json.loads(file.read_text()) == {"debug": True, "log-opts": {"a": "1", "b": "2"}, "x": 1}
+
+
+def test_below_the_top_the_last_object_of_a_name_is_the_only_one(merge, file):
+    file.write_text('{"runtimes": {"n": {"path": "a"}, "n": {"args": []}}}')
+    merge(merge={"x": 1})
+    assert json.loads(file.read_text())["runtimes"] == {"n": {"args": []}}
+
+
+def test_the_spaces_of_a_file_that_nobody_wrote_since_come_back(merge, file):
+    text = '{ "a":1,\n   "b":[1,2] }'
+    file.write_text(text)
+    merge(merge={"c": 1})
+    merge(merge={"c": 2})
+    merge(state="absent")
+    assert file.read_text() == text
+
+
+def test_what_somebody_wrote_since_is_not_lost_for_the_bytes(merge, file):
+    file.write_text('{"a":1}')
+    merge(merge={"c": 1})
+    file.write_text('{"a": 1, "c": 1, "mine": 1}')
+    merge(merge={"c": 2})
+    merge(state="absent")
+    assert json.loads(file.read_text()) == {"a": 1, "mine": 1}
+
+
+def test_two_roles_give_the_same_file_back_one_after_the_other(merge, file, tmp_path):
+    file.write_text('{"a":1}')
+    other = str(tmp_path / "kept" / "other")
+    merge(merge={"b": 1})
+    merge(merge={"c": 1}, record=other)
+    merge(state="absent", record=other)
+    merge(state="absent")
+    assert file.read_text() == '{"a":1}'
+
+
+# -- defaults ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_default_yields_to_what_is_there(merge, file):
+    file.write_text('{"log-driver": "syslog", "log-opts": {"tag": "t"}}')
+    merge(defaults={"log-driver": "json-file", "log-opts": {"max-size": "10m"}, "bip": "10.213.0.1/24"})
+    assert json.loads(file.read_text()) == {
+        "log-driver": "syslog",
+        "log-opts": {"tag": "t", "max-size": "10m"},
+        "bip": "10.213.0.1/24",
+    }
+
+
+def test_a_default_that_was_set_by_us_follows_the_wanted_value(merge, file):
+    file.write_text("{}")
+    merge(defaults={"bip": "172.17.0.1/16"})
+    merge(defaults={"bip": "10.213.0.1/24"})
+    assert json.loads(file.read_text()) == {"bip": "10.213.0.1/24"}
+    merge(state="absent")
+    assert file.read_text() == "{}"
+
+
+def test_a_value_that_came_after_our_default_stays(merge, file):
+    merge(defaults={"bip": "172.17.0.1/16"}, mode="0644")
+    file.write_text('{"bip": "192.168.88.1/24"}')
+    assert merge(defaults={"bip": "10.213.0.1/24"})["keys"] == []
+    assert json.loads(file.read_text()) == {"bip": "192.168.88.1/24"}
+
+
+def test_what_an_earlier_release_overwrote_is_given_back(merge, file):
+    file.write_text('{"log-driver": "journald"}')
+    merge(merge={"log-driver": "json-file"})
+    merge(defaults={"log-driver": "json-file"})
+    assert json.loads(file.read_text()) == {"log-driver": "journald"}
+
+
+def test_null_is_no_value_that_a_default_yields_to(merge, file):
+    file.write_text('{"log-opts": null}')
+    merge(defaults={"log-opts": {"max-size": "10m"}})
+    assert json.loads(file.read_text()) == {"log-opts": {"max-size": "10m"}}
+    assert merge(defaults={"log-opts": {"max-size": "10m"}})["changed"] is False
+
+
+def test_a_wanted_key_wins_over_a_default(merge, file):
+    merge(defaults={"bip": "10.213.0.1/24"}, merge={"bip": "192.168.5.1/24"})
+    assert json.loads(file.read_text()) == {"bip": "192.168.5.1/24"}
+
+
+# -- the former file ---------------------------------------------------------------------------------------------------
+
+
+def test_the_former_file_and_record_are_kept_until_somebody_has_tried_the_new_one(merge, file, tmp_path):
+    former = tmp_path / "kept" / "former"
+    file.write_text('{"a":1}')
+    merge(merge={"b": 1}, former=str(former))
+    kept = json.loads(former.read_text())
+    assert [entry["path"] for entry in kept] == [str(file), str(tmp_path / "kept" / "daemon")]
+    assert [entry["content"] for entry in kept] == ["eyJhIjoxfQ==", None]
+    merge(merge={"b": 2}, former=str(former))
+    assert json.loads(former.read_text()) == kept
+
+
+def test_nothing_is_kept_where_nothing_changes(merge, file, tmp_path):
+    file.write_text('{"a": 1}')
+    merge(merge={"a": 1}, former=str(tmp_path / "kept" / "former"))
+    assert not (tmp_path / "kept" / "former").exists()
+
+
+# -- a place without owners --------------------------------------------------------------------------------------------
+
+
+def test_a_place_where_chown_fails_is_named_and_nothing_is_written(merge, file, tmp_path, monkeypatch):
+    drive = tmp_path / "mnt" / "d"
+    drive.mkdir(parents=True)
+    (drive / "real.json").write_text("{}")
+    file.symlink_to(drive / "real.json")
+
+    def chown(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", chown)
+    answer = merge(merge={"a": 1})
+    assert f"{drive}/real.json lies where files cannot get an owner of Linux" in answer["msg"]
+    assert f"Let {file} lie in the distribution's own file system" in answer["msg"]
+    assert [path.name for path in drive.iterdir()] == ["real.json"]
+    assert (drive / "real.json").read_text() == "{}"
+    assert not (tmp_path / "kept").exists()

@@ -237,6 +237,7 @@ def test_a_template_and_its_folders_belong_to_their_user(run, tmp_path, monkeypa
     )
     run(TEMPLATE | {"owner": "dev"})
     assert given == [
+        (tmp_path.name, (1000, 100)),  # the place is tried first
         (tmp_path.name, (1000, 100)),
         ("project", (1000, 100)),
         (".devcontainer", (1000, 100)),
@@ -275,3 +276,21 @@ def test_an_owner_whom_nobody_knows_is_named_before_a_file_is_changed(ask, tmp_p
     assert "shall belong to no-such-user, whom this machine does not know" in answer["msg"]
     assert tree(tmp_path) == {}
     assert ask({"path": "b", "content": "x\n", "owner": "no-such-user"}, check=True)["changed"] is True
+
+
+def test_a_place_where_chown_fails_is_named_by_its_real_path_and_nothing_is_written(ask, tmp_path, monkeypatch):
+    drive = tmp_path / "mnt" / "d" / "projects"
+    drive.mkdir(parents=True)
+    (tmp_path / "projects").symlink_to(drive)
+
+    def chown(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", chown)
+    me = pwd.getpwuid(os.getuid()).pw_name
+    answer = ask({"path": "etc/a", "content": "x"}, {"path": "projects/deep/b", "content": "x", "owner": me})
+    assert answer["failed"] is True
+    assert f"{tmp_path}/projects/deep/b cannot be written: {drive} is where files cannot get an owner" in answer["msg"]
+    assert list(drive.iterdir()) == []
+    assert not (tmp_path / "etc").exists()
+    assert not (tmp_path / "store").exists()

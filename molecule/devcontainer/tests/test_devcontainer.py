@@ -169,6 +169,16 @@ def test_what_the_user_edited_stays(host):
     assert host.file(f"{PROJECT}/.devcontainer/Dockerfile").content_string == mine
 
 
+def test_a_folder_where_nothing_can_be_written_is_named_by_its_real_path(host):
+    host.run("mv /home/dev/projects /home/dev/kept; mkdir -p /mnt/d; mount -t tmpfs tmpfs /mnt/d")
+    host.run("mkdir /mnt/d/projects; ln -s /mnt/d/projects /home/dev/projects; mount -o remount,ro /mnt/d")
+    changed, message = converge(host, devcontainer_folder="projects/other", devcontainer_datasets="/srv/datasets")
+    host.run("umount /mnt/d; rm /home/dev/projects; mv /home/dev/kept /home/dev/projects")
+    assert changed == 0
+    assert "/home/dev/projects/other/.devcontainer/Dockerfile cannot be written: /mnt/d/projects is where" in message
+    assert "Traceback" not in message
+
+
 def test_bad_values_are_refused_together_before_any_change(host):
     changed, message = converge(
         host,

@@ -1,7 +1,5 @@
 """docker_engine, taken away: what was there before is back, and data stays until purge is asked for."""
 
-import json
-
 from tests.converge import converge
 
 
@@ -16,8 +14,12 @@ def test_nobody_is_left_in_the_group_docker(host):
 
 
 def test_daemon_json_is_as_it_was(host):
-    before = {"max-concurrent-downloads": 2, "log-driver": "journald"}
-    assert json.loads(host.file("/etc/docker/daemon.json").content_string) == before
+    before = '{"max-concurrent-downloads": 2, "log-driver": "journald"}'
+    assert host.file("/etc/docker/daemon.json").content_string == before
+
+
+def test_what_was_taken_from_the_users_config_json_is_back(host):
+    assert host.file("/home/dev/.docker/config.json").content_string == '{"credsStore": "desktop.exe"}'
 
 
 def test_the_older_source_is_back_and_ours_is_gone(host):

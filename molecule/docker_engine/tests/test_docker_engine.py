@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.converge import converge
 
 WRONG = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -80,16 +82,64 @@ def test_a_wrong_fingerprint_is_refused_before_any_change(host):
     assert "put its fingerprint into the variable" in message
 
 
-def test_docker_desktop_and_a_broken_daemon_json_are_refused_together_before_any_change(host):
-    host.run("mkdir -p /mnt/wsl/docker-desktop; cp -p /etc/docker/daemon.json /root/")
-    host.run("echo '{\"a\": 1,}' > /etc/docker/daemon.json")
+def test_a_credential_helper_that_is_gone_is_taken_out_and_the_rest_stays(host, user_run):
+    left = {"auths": {}, "credHelpers": {"registry.example.com": "desktop.exe"}}
+    assert json.loads(host.file("/home/dev/.docker/config.json").content_string) == left
+    assert host.file("/home/dev/.docker/config.json").user == "dev"
+    assert "docker-credential-desktop" not in user_run("docker logout").stderr
+
+
+def test_the_user_builds_an_image_past_docker_desktops_old_plugin(user_run):
+    built = user_run("mkdir -p empty && printf 'FROM scratch\\nLABEL a=b\\n' | docker buildx build --quiet -f - empty")
+    assert built.rc == 0, built.stderr
+
+
+def test_a_machine_with_many_faults_is_refused_once_before_any_change(host):
+    """Each of these stops another part of Docker; all are told at once, with the place and the remedy."""
+    drop_in = "/etc/systemd/system/docker.service.d/10-log.conf"
+    saved = "/etc/docker/daemon.json /home/dev/.bashrc /home/dev/.profile /home/dev/.docker/config.json"
+    host.run(f"tar -cPf /root/saved.tar {saved}; mv /usr/bin/docker /root/")
+    host.run("ln -s /mnt/wsl/docker-desktop/cli-tools/usr/bin/docker /usr/bin/docker")
+    host.run("for f in .bashrc .profile; do echo export DOCKER_HOST=tcp://localhost:2375 >> /home/dev/$f; done")
+    host.run('echo \'{"currentContext": "desktop-linux"}\' | iconv -t UTF-16 > /home/dev/.docker/config.json')
+    start = "ExecStart=/usr/bin/dockerd -H fd:// --log-driver=journald"
+    host.run(f"mkdir -p {drop_in.rpartition('/')[0]}; printf '[Service]\\nExecStart=\\n{start}\\n' > {drop_in}")
+    host.run('echo \'{"hosts": ["unix:///mnt/wsl/shared/docker.sock"]}\' > /etc/docker/daemon.json')
+    host.run("ip link add vpn0 type bridge; ip link set vpn0 up; ip route add 10.213.0.0/16 dev vpn0")
     changed, message = converge(host)
-    kept = host.file("/etc/docker/daemon.json").content_string
-    host.run("rmdir /mnt/wsl/docker-desktop; cp -p /root/daemon.json /etc/docker/daemon.json")
-    assert (changed, kept) == (0, '{"a": 1,}\n')
-    assert "Docker Desktop serves this distro" in message
+    daemon = host.file("/etc/docker/daemon.json").content_string
+    host.run(f"ip link del vpn0; rm {drop_in}; mv /root/docker /usr/bin/docker; tar -xPf /root/saved.tar")
+    host.run("systemctl daemon-reload")
+    assert (changed, daemon) == (0, '{"hosts": ["unix:///mnt/wsl/shared/docker.sock"]}\n')
+    assert "Docker Desktop serves this distro (/usr/bin/docker is /mnt/wsl/docker-desktop/cli-tools" in message
     assert "WSL integration switch this distro off" in message
-    assert "/etc/docker/daemon.json is not valid JSON" in message
+    assert f"it is started with -H fd:// by {drop_in}, --log-driver=journald by {drop_in}" in message
+    assert "would say hosts, log-driver too" in message
+    assert "docker0 would get 10.213.0.1/24, which lies in a network that this machine reaches otherwise" in message
+    assert "10.213.0.0/16 of vpn0" in message
+    assert "/home/dev/.docker/config.json is UTF-16" in message
+    for name in (".profile", ".bashrc"):
+        assert f"/home/dev/{name}:" in message
+    assert "export DOCKER_HOST=tcp://localhost:2375" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"log-driver": "syslog", "log-opts": {"max-size": "1m"}}, "unknown log opt 'max-size' for syslog log driver"),
+        (
+            {"log-driver": "syslog", "log-opts": {"syslog-address": "tcp://127.0.0.1:1"}},
+            "docker.service runs, but does not do its work",
+        ),
+    ],
+)
+def test_a_daemon_json_with_which_docker_does_not_start_or_runs_no_container_is_put_back(host, options, cause):
+    before = host.file("/etc/docker/daemon.json").content_string
+    _, message = converge(host, docker_engine_daemon_options=options)
+    assert "/etc/docker/daemon.json was put back as it was before. docker.service runs with it again." in message
+    assert cause in message
+    assert host.file("/etc/docker/daemon.json").content_string == before
+    assert host.check_output("docker info --format '{{.LoggingDriver}}'") == "json-file"
 
 
 def test_an_option_that_dockerd_refuses_never_reaches_the_file(host):

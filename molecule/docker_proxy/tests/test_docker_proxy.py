@@ -13,7 +13,7 @@ def config_json(host):
 
 def test_the_daemon_names_the_relay(host):
     shown = host.check_output("docker info --format '{{.HTTPProxy}} {{.HTTPSProxy}} {{.NoProxy}}'")
-    assert shown == "http://127.0.0.1:17890 http://127.0.0.1:17890 localhost,127.0.0.1,::1,10.213.0.1"
+    assert shown == "http://127.0.0.1:17890 http://127.0.0.1:17890 localhost,127.0.0.1,::1,192.168.88.1"
 
 
 def test_an_image_is_pulled_through_the_proxy(user_run, requests_during):
@@ -43,8 +43,8 @@ def test_a_build_fetches_a_page_through_the_proxy(user_run):
 
 def test_a_container_does_not_use_the_proxy_for_docker0(user_run):
     shown = user_run("docker run --rm busybox env").stdout.splitlines()
-    assert "http_proxy=http://10.213.0.1:17890" in shown
-    assert "no_proxy=localhost,127.0.0.1,::1,10.213.0.1" in shown
+    assert "http_proxy=http://192.168.88.1:17890" in shown
+    assert "no_proxy=localhost,127.0.0.1,::1,192.168.88.1" in shown
 
 
 def test_the_login_survives_and_the_old_spelling_is_gone(host):
@@ -52,9 +52,9 @@ def test_the_login_survives_and_the_old_spelling_is_gone(host):
         "auths": {"registry.example.com": {"auth": "ZGV2OnNlY3JldA=="}},
         "proxies": {
             "default": {
-                "httpProxy": "http://10.213.0.1:17890",
-                "noProxy": "localhost,127.0.0.1,::1,10.213.0.1",
-                "httpsProxy": "http://10.213.0.1:17890",
+                "httpProxy": "http://192.168.88.1:17890",
+                "noProxy": "localhost,127.0.0.1,::1,192.168.88.1",
+                "httpsProxy": "http://192.168.88.1:17890",
             }
         },
     }
@@ -67,6 +67,12 @@ def test_only_the_user_can_read_the_login(host):
 
 def test_daemon_json_no_longer_overrules_the_drop_in(host):
     assert "proxies" not in json.loads(host.file("/etc/docker/daemon.json").content_string)
+
+
+def test_the_relay_listens_at_the_address_that_the_users_daemon_json_gives_docker0(host):
+    assert json.loads(host.file("/etc/docker/daemon.json").content_string)["bip"] == "192.168.88.1/24"
+    assert "192.168.88.1" in host.interface("docker0").addresses
+    assert "192.168.88.1:17890" in host.check_output("systemctl show --property Listen wsl-proxy.socket")
 
 
 def test_a_container_proxy_that_is_the_container_itself_is_refused(host):
@@ -83,3 +89,30 @@ def test_another_drop_in_that_wins_is_named_by_the_proof(host):
     assert "still uses the proxies http://mine:1" in message
     assert 'Find it with "systemctl cat docker.service"' in message
     assert converge(host) == (1, "")
+
+
+def test_a_daemon_that_listens_elsewhere_is_asked_there_and_nothing_hangs(host):
+    shared = "/mnt/wsl/shared"
+    drop_in = "/etc/systemd/system/docker.service.d/10-hosts.conf"
+    start = "ExecStart=/usr/bin/dockerd --containerd=/run/containerd/containerd.sock"
+    host.run(f"mkdir -p {shared}; cp -p /etc/docker/daemon.json /root/")
+    host.run(f"printf '[Service]\\nExecStart=\\n{start}\\n' > {drop_in}")
+    before = json.loads(host.file("/etc/docker/daemon.json").content_string)
+    after = json.dumps({**before, "hosts": [f"unix://{shared}/docker.sock"]})
+    host.run("printf %s > /etc/docker/daemon.json; systemctl daemon-reload; systemctl restart docker", after)
+    second = converge(host)
+    shown = host.run(f"timeout 20 docker --host unix://{shared}/docker.sock info --format '{{{{.HTTPProxy}}}}'").stdout
+    host.run(f"rm {drop_in}; cp /root/daemon.json /etc/docker/; systemctl daemon-reload; systemctl restart docker")
+    assert second == (0, "")
+    assert shown == "http://127.0.0.1:17890\n"
+
+
+def test_a_users_docker_command_that_leads_elsewhere_or_that_is_not_his_is_named(host):
+    host.run("mv /home/dev/.docker /home/dev/kept; install -d -o root /home/dev/.docker")
+    host.run("echo 'DOCKER_HOST=tcp://localhost:2375' >> /etc/environment")
+    changed, message = converge(host)
+    host.run("rmdir /home/dev/.docker; mv /home/dev/kept /home/dev/.docker; sed -i /DOCKER_HOST/d /etc/environment")
+    assert changed == 0
+    assert "/home/dev/.docker belongs to root" in message
+    assert "sudo chown -R dev: /home/dev/.docker" in message
+    assert "DOCKER_HOST leads the docker command of dev away from this machine's Docker (/etc/environment:" in message

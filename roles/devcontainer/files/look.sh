@@ -1,5 +1,6 @@
 # role:devcontainer
-# Read-only look at the host, one finding a line: "home PATH", "unknown USER", "file PATH", "missing PATH", "vscode COMMAND", "extension ID".
+# Read-only look at the host, one finding a line: "home PATH", "unknown USER", "file PATH", "drive PATH", "missing PATH", "vscode COMMAND",
+# "extension ID".
 # usage: sh -c THIS look USER FOLDER DATASETS VSCODE     VSCODE: anything but "" to look for VS Code
 user=$1 folder=$2 datasets=$3 vscode=$4
 home=$(timeout 20 getent passwd "$user" | cut -d: -f6)
@@ -11,7 +12,13 @@ path=$home
 for part in $(echo "$folder" | tr / ' ') .devcontainer; do
     path=$path/$part
     [ ! -e "$path" ] || [ -d "$path" ] || echo "file $path"
+    [ ! -d "$path" ] || there=$path
 done
+
+# A file on a Windows drive cannot be given to a user of Linux.
+case $(timeout 10 df --output=fstype "${there:-$home}" | tail -n 1) in
+    9p | drvfs | virtiofs | cifs | smb3 | vfat | msdos | exfat | ntfs | ntfs3 | fuseblk) echo "drive $(readlink -f "${there:-$home}")" ;;
+esac
 
 # On Windows it runs through cmd.exe: the shell script beside it would install into the distro.
 [ -n "$vscode" ] || exit 0

@@ -1,0 +1,709 @@
+"""What has to be known of a machine before Docker is touched, as one JSON document.
+
+Reads only, and nothing that is asked here can wait for ever. Runs as ``python3 -c``, so that no module has to be sent.
+usage: python3 -c THIS '{"users": ["dev"], …}'; the keys are those of WANTED
+"""
+
+import codecs
+import glob
+import grp
+import hashlib
+import http.client
+import ipaddress
+import json
+import os
+import pwd
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+
+WANTED = {
+    "users": [],  # who uses Docker
+    "options": {},  # keys for daemon.json that win over what is there
+    "bip": "",  # docker0's address and network where the machine's owner has chosen none
+    "record": "",  # json_merge's record of daemon.json
+    "clients": "",  # folder with json_merge's records of the users' config.json
+    "packages": [],  # which of them are installed?
+}
+ROOT = ""
+"""Before every path, for tests."""
+CONFIG = "/etc/docker/daemon.json"
+SOCKET = "unix:///var/run/docker.sock"
+SECONDS = 10
+UNIT_FOLDERS = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"]
+STOCK = "/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"
+"""The ExecStart that Docker's package brings."""
+KEYS = {
+    "add-runtime": "runtimes",
+    "authorization-plugin": "authorization-plugins",
+    "cdi-spec-dir": "cdi-spec-dirs",
+    "default-address-pool": "default-address-pools",
+    "default-ulimit": "default-ulimits",
+    "dns-opt": "dns-opts",
+    "exec-opt": "exec-opts",
+    "host": "hosts",
+    "insecure-registry": "insecure-registries",
+    "label": "labels",
+    "log-opt": "log-opts",
+    "node-generic-resource": "node-generic-resources",
+    "registry-mirror": "registry-mirrors",
+    "storage-opt": "storage-opts",
+}
+"""Options of dockerd whose key in daemon.json has another name; it takes the same setting in one place only."""
+SHORT = {
+    "b": "bridge",
+    "D": "debug",
+    "G": "group",
+    "H": "hosts",
+    "l": "log-level",
+    "p": "pidfile",
+    "s": "storage-driver",
+}
+WINDOWS = {"9p", "drvfs", "virtiofs", "cifs", "smb3", "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk"}
+"""File systems without owners of Linux; WSL shows a Windows drive as one of the first three."""
+
+
+def at(path):
+    return ROOT + path
+
+
+def ask(*argv):
+    """Return what a command prints, None when it fails or is too slow. A file, since a pipe may stay open for ever."""
+    with tempfile.TemporaryFile() as output:
+        try:
+            command = ["timeout", "--kill-after=2", str(SECONDS), *argv]
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+                timeout=SECONDS + 5,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        output.seek(0)
+        return output.read().decode(errors="replace") if done.returncode == 0 else None
+
+
+# -- JSON, as Docker reads it ------------------------------------------------------------------------------------------
+
+
+class Pairs(list):
+    """The keys and values of an object, as they stand in the file."""
+
+
+def from_pairs(value, top=True):
+    """Return the value as Docker reads it: the last of two equal keys counts; at the top, objects are joined."""
+    if isinstance(value, Pairs):
+        found = {}
+        for key, item in value:
+            plain = from_pairs(item, False)
+            joined = top and isinstance(found.get(key), dict) and isinstance(plain, dict)
+            found[key] = {**found[key], **plain} if joined else plain
+        return found
+    return [from_pairs(item, False) for item in value] if isinstance(value, list) else value
+
+
+def read_json(path):
+    """Return the object of a file and what is wrong with it, both empty when there is no file."""
+    try:
+        with open(at(path), "rb") as file:
+            raw = file.read()
+    except FileNotFoundError:
+        return {}, ""
+    except OSError as error:
+        return {}, f"{path} cannot be read ({error.strerror}). Move it away."
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
+        return {}, (
+            f"{path} is UTF-16, as Windows PowerShell writes files. Save it as UTF-8 "
+            f"(iconv -f UTF-16 -t UTF-8 {path} > /tmp/utf-8 && sudo cp /tmp/utf-8 {path}) or move it away."
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+        content = from_pairs(json.loads(text if text.strip() else "{}", object_pairs_hook=Pairs))
+    except UnicodeDecodeError as error:
+        return {}, f"{path} is not UTF-8 text ({error}). Save it as UTF-8 or move it away."
+    except json.JSONDecodeError as error:
+        return {}, f"{path} is not valid JSON ({error}). Correct that place or move the file away."
+    if content is None:
+        return {}, ""
+    if not isinstance(content, dict):
+        return {}, f"{path} holds a JSON {type(content).__name__}, not an object in braces. Move it away."
+    return content, ""
+
+
+def entries_of(record):
+    """Return what json_merge has changed in a file, as it noted it."""
+    return read_json(record)[0].get("keys", []) if record else []
+
+
+def value_at(content, way):
+    for key in way:
+        if not isinstance(content, dict) or key not in content:
+            return None
+        content = content[key]
+    return content
+
+
+def without_ours(content, entries):
+    """Return the top of the object as its owner wrote it: without what json_merge put there."""
+    content = json.loads(json.dumps(content))
+    for entry in entries:
+        *parents, last = entry["way"]
+        holder = value_at(content, parents)
+        if not isinstance(holder, dict) or "after" not in entry or holder.get(last) != entry["after"]:
+            continue
+        if "before" in entry:
+            holder[last] = entry["before"]
+        else:
+            del holder[last]
+    return {key: value for key, value in content.items() if value not in (None, {})}
+
+
+# -- how dockerd is started, and where it listens ----------------------------------------------------------------------
+
+
+def unit_files(name):
+    """Return the unit's file and its drop-ins, in the order in which systemd reads them."""
+    folders = [f"{folder}/systemd/system" for folder in UNIT_FOLDERS]
+    unit = [f"{folder}/{name}" for folder in folders if os.path.isfile(at(f"{folder}/{name}"))][:1]
+    drop_ins = {}
+    for folder in reversed(folders):
+        for path in glob.glob(at(f"{folder}/{name}.d/*.conf")):
+            drop_ins[os.path.basename(path)] = path.removeprefix(ROOT)
+    return unit + [drop_ins[key] for key in sorted(drop_ins)]
+
+
+def directives(name):
+    """Yield the name, the value and the file of each setting of a unit."""
+    for path in unit_files(name):
+        try:
+            with open(at(path), encoding="utf-8", errors="replace") as file:
+                text = file.read().replace("\\\n", " ")
+        except OSError:
+            continue
+        for line in text.splitlines():
+            key, equal, value = line.strip().partition("=")
+            if equal and not key.startswith(("#", ";")):
+                yield key.strip(), value.strip(), path
+
+
+def words_of(line):
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return line.split()
+
+
+def command_line():
+    """Return the words with which dockerd is started, each with the file that it comes from."""
+    there = [path for path in unit_files("docker.service") if not path.endswith(".conf")]
+    starts, environment = [] if there else [(STOCK, "the unit of Docker's package")], {}
+    for key, value, path in directives("docker.service"):
+        if key == "ExecStart":
+            starts = [*starts, (value, path)] if value else []
+        elif key == "Environment":
+            environment.update({word.partition("=")[0]: (word.partition("=")[2], path) for word in words_of(value)})
+        elif key == "EnvironmentFile":
+            for word in environment_file(value.lstrip("-")):
+                environment[word.partition("=")[0]] = (word.partition("=")[2], value.lstrip("-"))
+    words = []
+    for word, path in [(word, path) for line, path in starts for word in words_of(line.lstrip("@-:+!|"))]:
+        whole = re.fullmatch(r"\$(\w+)|\$\{(\w+)\}", word)
+        if whole:
+            text, source = environment.get(whole[1] or whole[2], ("", path))
+            words += [(part, source) for part in (words_of(text) if whole[1] else [text]) if part]
+        else:
+            words.append((re.sub(r"\$\{(\w+)\}", lambda name: environment.get(name[1], ("",))[0], word), path))
+    return words
+
+
+def environment_file(path):
+    try:
+        with open(at(path), encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in file]
+    except OSError:
+        return []
+    return [
+        re.sub(r"=([\"'])(.*)\1$", r"=\2", line) for line in lines if "=" in line and not line.startswith(("#", ";"))
+    ]
+
+
+def flags():
+    """Return the options with which dockerd is started: as written, the key in daemon.json, the value and the file."""
+    found, words = [], command_line()[1:]
+    for index, (word, path) in enumerate(words):
+        following = words[index + 1][0] if index + 1 < len(words) else ""
+        long, short = re.fullmatch(r"--([\w-]+)(?:=(.*))?", word), re.fullmatch(r"-([bDGHlps])=?(.*)", word)
+        if long:
+            key, value = KEYS.get(long[1], long[1]), long[2]
+        elif short:
+            key, value = SHORT[short[1]], short[2] or None
+        else:
+            continue
+        alone = value is None and following and not following.startswith("-")
+        value = following if alone else value or ""
+        option = f"{word} {following}" if alone else word
+        found.append({"option": option, "key": key, "value": value, "file": path})
+    return found
+
+
+def listens(content, options):
+    """Return where the daemon listens, as addresses of DOCKER_HOST."""
+    own = content.get("hosts")
+    hosts = [option["value"] for option in options if option["key"] == "hosts"] + (own if isinstance(own, list) else [])
+    found = []
+    for host in map(str, hosts or [SOCKET]):
+        if host.startswith("fd://"):
+            streams = [value for key, value, _ in directives("docker.socket") if key == "ListenStream"]
+            found += [f"unix://{value}" for value in streams or ["/run/docker.sock"]]
+        else:
+            found.append(host if "://" in host else f"tcp://{host}")
+    return found
+
+
+def plain_address(address):
+    """Return an address in one spelling."""
+    address = address.strip().rstrip("/")
+    address = f"unix://{address}" if address.startswith("/") else address
+    return re.sub(r"^unix:///var/run/", "unix:///run/", address)
+
+
+def info(address):
+    """Return what the daemon tells about itself, None when it does not answer in time."""
+    kind, _, place = address.partition("://")
+    try:
+        if kind == "unix":
+            daemon = http.client.HTTPConnection("localhost", timeout=SECONDS)
+            daemon.sock = socket.socket(socket.AF_UNIX)
+            daemon.sock.settimeout(SECONDS)
+            daemon.sock.connect(at(place))
+        else:
+            host, _, port = place.strip("/").rpartition(":")
+            daemon = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
+        daemon.request("GET", "/info")
+        return json.load(daemon.getresponse())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+
+
+def service():
+    """Return the state of docker.service."""
+    shown = ask("systemctl", "show", "-p", "ActiveState,NeedDaemonReload,UnitFileState,MainPID", "docker.service") or ""
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+
+
+def proxies(state, addresses):
+    """Return the proxies that the daemon uses, as it or else its environment tells them; empty when it is not up."""
+    if state.get("ActiveState") != "active":
+        return []
+    for address in sorted(addresses, key=lambda address: not address.startswith("unix:")):
+        found = info(address)
+        if found:
+            return [found.get(name) or "" for name in ("HttpProxy", "HttpsProxy", "NoProxy")]
+    try:
+        with open(at(f"/proc/{state['MainPID']}/environ"), "rb") as file:
+            lines = file.read().decode(errors="replace").split("\0")
+    except (OSError, KeyError):
+        return []
+    known = dict(line.split("=", 1) for line in lines if "=" in line)
+    masked = [known.get(name, "") for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")]
+    return [re.sub(r"//[^@/]*@", "//xxxxx:xxxxx@", value) for value in masked]
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def overlaps(bip, fixed):
+    """Return the routes of other devices that docker0's network would hide, and what is wrong with the network."""
+    if not bip:
+        return [], ""
+    try:
+        network = ipaddress.ip_interface(bip).network
+        if fixed and not ipaddress.ip_network(str(fixed), strict=False).subnet_of(network):
+            return [], (
+                f"fixed-cidr {fixed} in {CONFIG} does not lie in docker0's network {network}, and no container would "
+                f"start. Write docker0's address beside it (bip), or take fixed-cidr out."
+            )
+    except (ValueError, TypeError) as error:
+        return (
+            [],
+            f"docker0's address {bip!r} is none ({error}). Give it with the length of its network, as 10.213.0.1/24.",
+        )
+    found = []
+    for route in json.loads(ask("ip", "-json", "-4", "route", "show") or "[]"):
+        if route.get("dst", "default") == "default" or route.get("dev", "docker0") == "docker0":
+            continue
+        other = ipaddress.ip_network(route["dst"], strict=False)
+        if other.prefixlen >= 8 and other.overlaps(network):  # shorter ones stand for "everything", as VPNs write it
+            found.append(f"{other} of {route['dev']}")
+    return found, ""
+
+
+# -- the users and their docker command --------------------------------------------------------------------------------
+
+
+def filesystem(path):
+    """Return the real place of a path and the kind of its file system."""
+    real = os.path.realpath(at(path))
+    kind, longest = "", -1
+    with open(at("/proc/self/mounts"), encoding="utf-8", errors="replace") as file:
+        for line in file:
+            _device, folder, name = line.split()[:3]
+            folder = at(folder.replace("\\040", " "))
+            if (real == folder or real.startswith(folder.rstrip("/") + "/")) and len(folder) >= longest:
+                kind, longest = name, len(folder)
+    return real.removeprefix(ROOT), kind
+
+
+def in_any_case(content, name):
+    """Return the value of a key that the docker command reads in any case; the last one counts."""
+    found = [value for key, value in content.items() if key.lower() == name.lower()]
+    return found[-1] if found else None
+
+
+def helper_is_there(user, name):
+    """Tell whether the user's docker command finds a credential helper."""
+    program = f"docker-credential-{name}"
+    shell = ask("runuser", "--login", user, "--command", f"command -v {shlex.quote(program)}")
+    folders = [
+        *os.environ.get("PATH", "").split(":"),
+        *glob.glob(at("/mnt/*/Program Files/Docker/Docker/resources/bin")),
+    ]
+    return bool(shell) or any(os.access(f"{folder}/{program}", os.X_OK) for folder in folders if folder)
+
+
+def taken_out(record):
+    """Return the keys that json_merge took out of a file, and what stood there."""
+    return [
+        (entry["way"], entry["before"]) for entry in entries_of(record) if "before" in entry and "after" not in entry
+    ]
+
+
+def is_store(way):
+    return way[0].lower() in ("credsstore", "credhelpers")
+
+
+def dead_stores(user, content, taken):
+    """Return the keys of config.json that name a credential helper that is not there, now or when we took them out."""
+    here = [([key], value) for key, value in content.items() if key.lower() == "credsstore"]
+    for key, helpers in content.items():
+        if key.lower() == "credhelpers" and isinstance(helpers, dict):
+            hub = [name for name in helpers if name in ("docker.io", "index.docker.io", "https://index.docker.io/v1/")]
+            here += [([key, name], helpers[name]) for name in hub]
+    before = [(way, value) for way, value in taken if is_store(way)]
+    named = {json.dumps(way): value for way, value in before + here if isinstance(value, str) and value}
+    there = {value: helper_is_there(user, value) for value in set(named.values())}
+    return [json.loads(way) for way, value in named.items() if not there[value]]
+
+
+def misspelt(content, taken):
+    """Return the keys that the docker command takes for ours because it reads them in any case, now or before."""
+    ours, found = ("httpProxy", "httpsProxy", "noProxy"), [way for way, _ in taken if not is_store(way)]
+    for top, group in content.items():
+        if top.lower() != "proxies" or not isinstance(group, dict) or not isinstance(group.get("default"), dict):
+            continue
+        if top != "proxies":
+            found.append([top, "default"])
+            continue
+        lower = [name.lower() for name in ours]
+        found += [[top, "default", key] for key in group["default"] if key.lower() in lower and key not in ours]
+    return found
+
+
+def context_problem(user, home, content, addresses):
+    """Return what is wrong with the context that the user's docker command is switched to."""
+    name = in_any_case(content, "currentContext")
+    if not name or name == "default":
+        return ""
+    remedy = (
+        f'As {user} run "docker context use default".'
+        if os.path.exists(at("/usr/bin/docker"))
+        else (f'Take the line with "currentContext" out of {home}/.docker/config.json.')
+    )
+    digest = hashlib.sha256(str(name).encode()).hexdigest()
+    meta, _ = read_json(f"{home}/.docker/contexts/meta/{digest}/meta.json")
+    host = value_at(meta, ["Endpoints", "docker", "Host"])
+    what = f'{home}/.docker/config.json: "currentContext" leads the docker command of {user} to "{name}"'
+    if host is None:
+        return f"{what}, which does not exist, so it fails. {remedy}"
+    if plain_address(host) in map(plain_address, addresses):
+        return ""
+    return f"{what}, which is {host} and not the Docker of this machine. {remedy}"
+
+
+def owner_problem(user, account, home):
+    """Name a part of the user's folder for Docker that he cannot write."""
+    for name in ("", "/config.json", "/buildx", "/contexts", "/cli-plugins"):
+        path = f"{home}/.docker{name}"
+        try:
+            owner = os.stat(at(path)).st_uid
+        except OSError:
+            continue
+        if owner != account.pw_uid and filesystem(path)[1] not in WINDOWS:
+            whose = pwd.getpwuid(owner).pw_name if owner == 0 else owner
+            return (
+                f"{path} belongs to {whose}, so the docker command of {user} cannot use it. "
+                f"Run: sudo chown -R {user}: {home}/.docker"
+            )
+    return ""
+
+
+def plugin_problems(user, home, content):
+    """Name plugins that the docker command of the user finds before those of the packages, and cannot run."""
+    extra = in_any_case(content, "cliPluginsExtraDirs")
+    folders = [*(extra if isinstance(extra, list) else []), f"{home}/.docker/cli-plugins"]
+    folders += ["/usr/local/lib/docker/cli-plugins", "/usr/local/libexec/docker/cli-plugins"]
+    found = []
+    for path in [f"{folder}/docker-{name}" for folder in folders for name in ("buildx", "compose")]:
+        if os.path.exists(at(path)) and not (os.path.isfile(at(path)) and os.stat(at(path)).st_mode & 0o111):
+            found.append(
+                f"{path} cannot be run, and the docker command of {user} takes it for its own. Run: sudo rm -r {path}"
+            )
+    return found
+
+
+def user_facts(name, wanted, addresses):
+    """Return what is known of a user and of his docker command, None for one that is not there."""
+    try:
+        account = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    home = account.pw_dir
+    path = f"{home}/.docker/config.json"
+    real, kind = filesystem(path)
+    content, problem = read_json(path)
+    record = f"{wanted['clients']}/{name}.json" if wanted["clients"] else ""
+    taken = taken_out(record)
+    dead = dead_stores(name, content, taken)
+    recorded = bool(record) and os.path.exists(at(record))
+    place = (
+        f"{path} is {real}, on a Windows drive, where files have no owner of Linux. Remove the link."
+        if dead and kind in WINDOWS
+        else ""
+    )
+    checks = [place, context_problem(name, home, content, addresses), owner_problem(name, account, home)]
+    return {
+        "home": home,
+        "group": grp.getgrgid(account.pw_gid).gr_name,
+        "problems": [text for text in [problem, *checks, *plugin_problems(name, home, content)] if text],
+        "windows": real if kind in WINDOWS else "",
+        "dead_stores": dead,
+        "recorded": recorded,
+        "changes": bool(dead) or recorded,
+        "misspelt": misspelt(content, taken),
+    }
+
+
+# -- environment that leads the docker command elsewhere ---------------------------------------------------------------
+
+VARIABLES = (
+    "DOCKER_HOST",
+    "DOCKER_CONTEXT",
+    "DOCKER_CONFIG",
+    "DOCKER_TLS_VERIFY",
+    "DOCKER_TLS",
+    "DOCKER_API_VERSION",
+    "BUILDX_BUILDER",
+)
+SETTING = re.compile(
+    rf"(?<![\w$-])({'|'.join(VARIABLES)})(?:\s*=\s*|\s+DEFAULT=|\s+(?=[\w/:\"']))(\"[^\"]*\"|'[^']*'|[^\s;&|)]*)"
+)
+ALIAS = re.compile(r"^\s*alias\s+docker=(.*)")
+SOURCED = re.compile(r"(?:^|[;&|]|\bthen)\s*(?:\.|source)\s+[\"']?((?:~|\$HOME|\$\{HOME\}|/)[^\s\"';&|]*)")
+OF_ALL = (
+    "/etc/environment",
+    "/etc/security/pam_env.conf",
+    "/etc/profile",
+    "/etc/profile.d/*.sh",
+    "/etc/bash.bashrc",
+    "/etc/zsh/*",
+    "/etc/fish/config.fish",
+)
+OF_USER = (
+    ".profile",
+    ".bash_profile",
+    ".bash_login",
+    ".bashrc",
+    ".bash_aliases",
+    ".zshenv",
+    ".zprofile",
+    ".zshrc",
+    ".zlogin",
+    ".pam_environment",
+    ".config/environment.d/*.conf",
+    ".config/fish/config.fish",
+    ".config/fish/conf.d/*.fish",
+)
+PLAIN = ("environment", "pam_env.conf", ".pam_environment", "environment.d")
+"""Files that are no scripts: what they say is so."""
+
+
+def settings_in(path, home, seen):
+    """Yield the settings of a file and of those that it reads: name, value, file, line number, text."""
+    if path in seen or len(seen) > 60:
+        return
+    seen.add(path)
+    try:
+        with open(at(path), encoding="utf-8", errors="replace") as file:
+            lines = file.read(1_000_000).splitlines()
+    except OSError:
+        return
+    for number, line in enumerate(lines, 1):
+        text = re.sub(r"(^|\s)#.*", "", line).strip()
+        if re.match(r"(?:unset|echo|printf)\b", text):
+            continue
+        for name, value in SETTING.findall(text):
+            yield name, value.strip("\"'"), path, number, text
+        for value in ALIAS.findall(text):
+            yield "alias", value.strip("\"'"), path, number, text
+        for other in SOURCED.findall(text):
+            yield from settings_in(re.sub(r"^(~|\$HOME|\$\{HOME\})", home, other), home, seen)
+
+
+def leads_elsewhere(name, value, home, addresses):
+    """Tell whether the docker command does not reach this machine's Docker with this setting."""
+    if not value:
+        return False
+    if name == "alias":
+        words = value.split()
+        return "docker" not in words[:2] or any(re.match(r"-H|--host|-c\b|--context", word) for word in words)
+    if name == "DOCKER_HOST":
+        return plain_address(value) not in map(plain_address, addresses)
+    if name in ("DOCKER_CONTEXT", "BUILDX_BUILDER"):
+        return value != "default" and not (
+            name == "BUILDX_BUILDER" and os.path.exists(at(f"{home}/.docker/buildx/instances/{value}"))
+        )
+    if name == "DOCKER_CONFIG":
+        return re.sub(r"^(~|\$HOME|\$\{HOME\})", home, value).rstrip("/") != f"{home}/.docker"
+    return True
+
+
+def environment_of(user):
+    """Return the environment of the user's interactive shells, None when they do not tell it in time."""
+    shell = "printf '\\0'; env -0"
+    shown = ask("runuser", "--login", user, "--command", f'"$SHELL" -ic {shlex.quote(shell)}')
+    if shown is None:
+        return None
+    return dict(item.split("=", 1) for item in shown.split("\0") if "=" in item)
+
+
+def environment(user, home, addresses):
+    """Return the places that lead the user's docker command elsewhere, a sentence each."""
+    patterns = [*OF_ALL, *(f"{home}/{name}" for name in OF_USER)]
+    paths = [path.removeprefix(ROOT) for pattern in patterns for path in sorted(glob.glob(at(pattern)))]
+    seen, found = set(), []
+    for path in paths:
+        found += settings_in(path, home, seen)
+    if not found:
+        return []
+    known = None
+    if any(name != "alias" and not any(part in path for part in PLAIN) for name, _, path, _, _ in found):
+        known = environment_of(user)
+    places = {}
+    for name, value, path, number, text in found:
+        script = name != "alias" and not any(part in path for part in PLAIN)
+        if script and known is not None:
+            value = known.get(name, "")
+        if leads_elsewhere(name, value, home, addresses):
+            places.setdefault(name, []).append(f"{path}:{number}: {text}")
+    return [
+        f"{'An alias' if name == 'alias' else name} leads the docker command of {user} away from this machine's Docker "
+        f"({'; '.join(lines)}). Take that out, and open a new terminal."
+        for name, lines in places.items()
+    ]
+
+
+# -- all of it ---------------------------------------------------------------------------------------------------------
+
+
+def desktop():
+    """Return the signs that Docker Desktop serves this distribution."""
+    found = []
+    for path in ("/usr/bin/docker", "/usr/local/bin/docker", "/var/run/docker.sock", "/run/docker.sock"):
+        target = os.readlink(at(path)) if os.path.islink(at(path)) else ""
+        if "docker-desktop" in target + os.path.realpath(at(path)).removeprefix(ROOT):
+            gone = "" if os.path.exists(at(path)) else ", which is not there now"
+            found.append(f"{path} is {target or 'part of it'}{gone}")
+    return found[:3]
+
+
+def installed(packages):
+    command = 'dpkg-query -W -f "\\${db:Status-Status} \\${Package}=\\${Version}\\n" "$@" || :'
+    shown = ask("sh", "-c", command, "sh", *packages) if packages else ""
+    lines = [line.removeprefix("installed ") for line in (shown or "").splitlines() if line.startswith("installed ")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def members():
+    try:
+        return grp.getgrnam("docker").gr_mem
+    except KeyError:
+        return []
+
+
+def free_gib(folder):
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize // 2**30
+
+
+def look(wanted):
+    """Return the whole document."""
+    wanted = {**WANTED, **wanted}
+    content, problem = read_json(CONFIG)
+    foreign = without_ours(content, entries_of(wanted["record"]))
+    options = flags()
+    addresses = listens(content, options)
+    bip = str(wanted["options"].get("bip") or foreign.get("bip") or ("" if foreign.get("bridge") else wanted["bip"]))
+    routes, bip_problem = overlaps(bip, {**content, **wanted["options"]}.get("fixed-cidr"))
+    state = service()
+    pid_file = at(str(content.get("pidfile") or "/var/run/docker.pid"))
+    stale = sorted(f"{name}={state.get(name)}" for name in ("ActiveState", "NeedDaemonReload", "UnitFileState"))
+    stale = (
+        [] if stale == ["ActiveState=active", "NeedDaemonReload=no", "UnitFileState=enabled"] else ["docker.service"]
+    )
+    if os.path.exists(at(CONFIG)) and os.path.exists(pid_file):
+        stale += [CONFIG] if os.stat(at(CONFIG)).st_mtime > os.stat(pid_file).st_mtime else []
+    users = {name: user_facts(name, wanted, addresses) for name in wanted["users"]}
+    known = {name: user for name, user in users.items() if user}
+    data = content.get("data-root") if isinstance(content.get("data-root"), str) else "/var/lib"
+    release = os.uname().release
+    return {
+        "wsl1": release if release.endswith("-Microsoft") else "",
+        "desktop": desktop(),
+        "desktop_elsewhere": os.path.exists(at("/mnt/wsl/docker-desktop")),
+        "snap": os.path.exists(at("/snap/bin/docker")),
+        "rootless": sorted(
+            {
+                f"{account.pw_dir}/.config/systemd/user/docker.service"
+                for account in pwd.getpwall()
+                if os.path.exists(at(f"{account.pw_dir}/.config/systemd/user/docker.service"))
+            }
+        ),
+        "users": known,
+        "unknown": [name for name, user in users.items() if user is None],
+        "environment": [text for name, user in known.items() for text in environment(name, user["home"], addresses)],
+        "daemon_json": {"problem": problem, "content": content, "foreign": foreign},
+        "flags": options,
+        "listens": addresses,
+        "address": "" if plain_address(SOCKET) in map(plain_address, addresses) else addresses[0],
+        "bip": bip,
+        "overlaps": routes,
+        "bip_problem": bip_problem,
+        "disk": free_gib(at(data)),
+        "installed": installed(wanted["packages"]),
+        "members": members(),
+        "dockerd": next((path for path in ("/usr/bin/dockerd", "/usr/sbin/dockerd") if os.path.exists(at(path))), ""),
+        "stale": stale,
+        "uses": proxies(state, addresses),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(look(json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}"))))

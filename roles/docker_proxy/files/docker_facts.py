@@ -1,0 +1,1 @@
+../../docker_engine/files/docker_facts.py
