@@ -51,6 +51,11 @@ options:
     description: Where M(json_merge) has kept the file as it was. The file there is removed when the new one has
       proved itself.
     type: path
+  good:
+    description: Where to keep a copy of the first of the O(files) with which the service has proved to work. When it
+      does not run with what is there now, nor with what was there before, that copy takes the place of the file, which
+      is kept beside it with the ending C(.refused).
+    type: path
   proof:
     description: Command that succeeds when the service really works. It runs after a start, and while there is
       something at O(former).
@@ -218,35 +223,93 @@ class Service:
             if (self.started or kept) and not self.module.check_mode:
                 self.prove()
         except Refused as refusal:
-            if not kept or self.module.check_mode:
+            if self.module.check_mode:
                 raise
-            self.put_back(refusal)
+            told = [*self.put_former_back(), *self.put_good_back()]
+            if not told:
+                raise
+            raise Refused(f"{' '.join(told)} What was wrong with the new one: {refusal}") from refusal
+        if (self.started or kept) and not self.module.check_mode:
+            self.remember_good()
         if kept and not self.module.check_mode:
             os.remove(former)
             folder = os.path.dirname(former)
             if not os.listdir(folder):
                 os.rmdir(folder)
 
-    def put_back(self, refusal):
-        """Bring the former file and its record back, and run the service with them."""
-        with open(self.module.params["former"], encoding="utf-8") as file:
-            kept = json.load(file)
-        for entry in kept:
-            put(entry)
+    def remember_good(self):
+        """Keep a copy of the configuration with which the service has proved to work."""
+        good, path = self.module.params["good"], self.module.params["files"][:1]
+        if not good or not path or not os.path.exists(path[0]):
+            return
+        entry = {**entry_of(path[0]), "path": good, "mode": 0o600, "uid": -1, "gid": -1}
+        put({**entry, "content": base64.b64encode(json.dumps(entry_of(path[0])).encode()).decode()})
+
+    def restarted(self):
+        """Start it all again, and return what is wrong then."""
         self.since = time.time()
         self.systemctl("reset-failed", *self.units)
         answers = [self.systemctl("start", name) for name in self.units[1:]]
         answers.append(self.systemctl("restart", self.units[0]))
         failed = [self.text(rc, err) for rc, _, err in answers if rc]
         if failed:
-            cause, _ = self.journal(self.units[0])
-            now = f"It does not run with that either: {cause}{' '.join(failed)}"
-        else:
-            now = f"{self.units[0]} runs with it again."
-        os.remove(self.module.params["former"])
-        raise Refused(
-            f"{kept[0]['path']} was put back as it was before. {now} What was wrong with the new one: {refusal}"
+            return f"{self.journal(self.units[0])[0]}{' '.join(failed)}"
+        try:
+            self.prove()
+        except Refused as refusal:
+            return str(refusal)
+        return ""
+
+    def put_former_back(self):
+        """Bring the former file and its record back, and run the service with them; return what to tell of it."""
+        former, self.wrong = self.module.params["former"], "unknown"
+        if not former or not os.path.exists(former):
+            return []
+        with open(former, encoding="utf-8") as file:
+            kept = json.load(file)
+        for entry in kept:
+            put(entry)
+        os.remove(former)
+        self.wrong = self.restarted()
+        now = (
+            f"It does not run with that either: {self.wrong}" if self.wrong else f"{self.units[0]} runs with it again."
         )
+        return [f"{kept[0]['path']} was put back as it was before. {now}"]
+
+    def put_good_back(self):
+        """Where nothing else helps, run the service with the file that worked last; return what to tell of it."""
+        good = self.module.params["good"]
+        if not self.wrong or not good or not os.path.exists(good):
+            return []
+        with open(good, encoding="utf-8") as file:
+            worked = json.load(file)
+        path = worked["path"]
+        now = entry_of(path)
+        if now["content"] == worked["content"]:
+            return []
+        put(worked)
+        wrong = self.restarted()
+        if wrong:
+            put(now)
+            return []
+        put({**now, "path": f"{path}.refused"})
+        return [f"{path} was set aside as {path}.refused, and {self.units[0]} runs with the one that worked last."]
+
+
+def entry_of(path):
+    """Return a file as put() brings it back."""
+    if not os.path.exists(path):
+        return {"path": path, "content": None}
+    status = os.stat(path)
+    with open(path, "rb") as file:
+        content = base64.b64encode(file.read()).decode()
+    return {
+        "path": path,
+        "content": content,
+        "mode": status.st_mode & 0o7777,
+        "uid": status.st_uid,
+        "gid": status.st_gid,
+    }
 
 
 def put(entry):
@@ -273,6 +336,7 @@ def main():
             "companions": {"type": "list", "elements": "str", "default": []},
             "restart": {"type": "bool", "default": False},
             "former": {"type": "path"},
+            "good": {"type": "path"},
             "proof": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 180},
         },

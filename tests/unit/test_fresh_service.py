@@ -160,6 +160,31 @@ def test_a_file_with_which_the_service_does_not_start_is_put_back_with_its_recor
     assert calls[-2:] == ["reset-failed docker.service", "restart docker.service"]
 
 
+def test_a_file_that_somebody_broke_is_set_aside_for_the_one_that_worked_last(service, tmp_path):
+    good = tmp_path / "kept" / "worked.json"
+    service.config.write_text('{"fine": true}')
+    service(arguments={"good": str(good), "restart": True})
+    service.config.write_text('{"bad": true}')
+    answer, _ = service(fails="restart", arguments={"good": str(good), "restart": True})
+    assert answer["msg"].startswith(
+        f"{service.config} was set aside as {service.config}.refused, and docker.service runs with the one that worked "
+        "last. What was wrong with the new one: systemctl restart docker.service failed: failed to start daemon: bad "
+    )
+    assert service.config.read_text() == '{"fine": true}'
+    assert (tmp_path / "daemon.json.refused").read_text() == '{"bad": true}'
+
+
+def test_a_trouble_that_is_not_the_files_leaves_the_file(service, tmp_path):
+    good = tmp_path / "kept" / "worked.json"
+    service.config.write_text('{"bad": "as it was"}')
+    service(arguments={"good": str(good), "restart": True})
+    service.config.write_text('{"bad": "now"}')
+    answer, _ = service(fails="restart", arguments={"good": str(good), "restart": True})
+    assert answer["msg"].startswith("systemctl restart docker.service failed")
+    assert service.config.read_text() == '{"bad": "now"}'
+    assert not (tmp_path / "daemon.json.refused").exists()
+
+
 def test_a_file_with_which_the_service_does_no_work_is_put_back(service, kept):
     broken = (1, "", "failed to set up container networking")
     answer, _ = service(proof=broken, arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
