@@ -13,7 +13,7 @@ echo "$@" >> calls
 case "$*" in
   restart*) {restart} ;;
   show*) {show} ;;
-  is-failed*) echo {watcher} ;;
+  is-enabled*) {enabled} ;;
 esac
 """
 
@@ -22,9 +22,9 @@ esac
 def refresh(tmp_path):
     """Return a function that runs the script and returns (code, output, calls); systemctl is lines of shell."""
 
-    def run(restart="touch spec", show="echo inactive", watcher="active"):
+    def run(restart="touch spec", show="echo inactive", enabled="true"):
         programs = {
-            "systemctl": SYSTEMCTL.format(restart=restart, show=show, watcher=watcher),
+            "systemctl": SYSTEMCTL.format(restart=restart, show=show, enabled=enabled),
             "journalctl": "#!/bin/sh\ncase $1 in --unit*) echo what the service said ;; esac\n",
             "sleep": "#!/bin/sh\n",
             "timeout": '#!/bin/sh\nshift\nexec "$@"\n',
@@ -48,11 +48,10 @@ def refresh(tmp_path):
 def test_a_new_specification_is_what_counts(refresh):
     code, said, calls = refresh()
     assert (code, said) == (0, "")
-    assert calls[1:3] == [
+    assert calls[:2] == [
         "reset-failed nvidia-cdi-refresh.service nvidia-cdi-refresh.path",
         "restart nvidia-cdi-refresh.service",
     ]
-    assert "start nvidia-cdi-refresh.path" not in calls
 
 
 def test_its_own_next_attempt_counts(refresh):
@@ -82,6 +81,8 @@ def test_a_service_that_hangs_is_stopped(refresh):
     assert "stop nvidia-cdi-refresh.service" in calls
 
 
-def test_the_unit_that_watches_runs_again(refresh):
-    _, _, calls = refresh(watcher="failed")
-    assert calls[-1] == "start nvidia-cdi-refresh.path"
+@pytest.mark.parametrize(("enabled", "started"), [("true", True), ("false", False)])
+@pytest.mark.parametrize("restart", ["touch spec", "exit 1"])
+def test_the_unit_that_watches_runs_again_unless_somebody_switched_it_off(refresh, restart, enabled, started):
+    _, _, calls = refresh(restart, enabled=enabled)
+    assert ("start nvidia-cdi-refresh.path" in calls) is started

@@ -3,7 +3,6 @@ spec=$1
 unit=nvidia-cdi-refresh.service path=nvidia-cdi-refresh.path
 since=$(date +%s)
 # Five starts in ten seconds are its limit, and it starts itself again; where it met its limit, the unit that watches for it has failed, too.
-watcher=$(timeout 30 systemctl is-failed $path)
 timeout 30 systemctl reset-failed $unit $path 2>/dev/null
 timeout 120 systemctl restart $unit
 rc=$?
@@ -12,8 +11,10 @@ for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
   [ $rc != 124 ] && [ "$(timeout 30 systemctl show --property ActiveState --value $unit)" = activating ] || break
   sleep 1
 done
+if timeout 30 systemctl is-enabled --quiet $path 2>/dev/null; then
+  timeout 30 systemctl start $path
+fi
 if [ "$(stat -c %Y "$spec" 2>/dev/null || echo 0)" -ge "$since" ]; then
-  [ "$watcher" != failed ] || timeout 30 systemctl start $path
   exit 0
 fi
 if [ $rc = 124 ]; then
