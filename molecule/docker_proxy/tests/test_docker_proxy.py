@@ -72,7 +72,7 @@ def test_daemon_json_no_longer_overrules_the_drop_in(host):
 def test_the_relay_listens_at_the_address_that_the_users_daemon_json_gives_docker0(host):
     assert json.loads(host.file("/etc/docker/daemon.json").content_string)["bip"] == "192.168.88.1/24"
     assert "192.168.88.1" in host.interface("docker0").addresses
-    assert "192.168.88.1:17890" in host.check_output("systemctl show --property Listen wsl-proxy.socket")
+    assert "192.168.88.1:17890" in host.check_output("systemctl show --property Listen wsl-proxy-docker.socket")
 
 
 def test_a_container_proxy_that_is_the_container_itself_is_refused(host):
