@@ -50,3 +50,8 @@ def test_the_page_lists_the_assumed_ones_first():
 def test_a_claim_with_another_field_is_refused():
     with pytest.raises(TypeError):
         claims.read("wsl: [{id: a, says: b}]")
+
+
+def test_the_page_for_people_is_made_of_the_claims():
+    told = claims.PAGE.read_text(encoding="utf-8")
+    assert told == claims.page(CLAIMS), "docs/trust.md is not what lab/claims.yml says: run python -m lab.claims"
