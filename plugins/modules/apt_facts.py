@@ -180,7 +180,9 @@ def python(path, bindings):
     real = os.path.realpath(path)
     if own and own != version:
         what = f"{path} is {real}, and apt's library for Python (python3-apt) is built for Python {own}"
-        remedy = f"Give the distribution its own Python back: sudo ln -sf python{own} {path}"
+        link = os.readlink(path) if os.path.islink(path) else ""
+        forget = "sudo update-alternatives --remove-all python3; " if "alternatives" in link else ""
+        remedy = f"Give the distribution its own Python back: {forget}sudo ln -sf python{own} {path}"
     else:
         last = said.strip().splitlines()[-1] if said.strip() else f"rc {rc}"
         what = f"apt's library for Python (python3-apt) does not work with {path} ({real}): {last}"

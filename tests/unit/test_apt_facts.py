@@ -248,6 +248,17 @@ def test_a_python_that_does_not_fit_apts_library_is_named_with_the_one_that_does
     assert f"sudo ln -sf python3.10 {root}/bin/python3" in found["remedy"]
 
 
+def test_a_python_of_update_alternatives_is_taken_out_of_them(look, root):
+    arguments = python_with(root, "310")
+    (root / "bin/python3.10").touch()
+    (root / "etc/alternatives").mkdir()
+    (root / "etc/alternatives/python3").symlink_to(root / "bin/python3.99")
+    (root / "bin/python3").unlink()
+    (root / "bin/python3").symlink_to(root / "etc/alternatives/python3")
+    remedy = f"sudo update-alternatives --remove-all python3; sudo ln -sf python3.10 {root}/bin/python3"
+    assert remedy in finding(look(**arguments))["remedy"]
+
+
 def test_a_broken_library_is_named_too(look, root):
     found = finding(look(**python_with(root, "398")))
     assert "No module named 'apt_pkg'" in found["what"]
