@@ -391,6 +391,15 @@ class File:
             self.attributes(self.folder, mode)
         return True
 
+    def mend_folder(self):
+        """Give the folder that root has made in somebody's place (by sudo) to the owner of the file."""
+        owner = self.module.params["owner"]
+        if not owner or self.module.params["directory_mode"] is None or not os.path.isdir(self.folder):
+            return False
+        if os.stat(self.folder).st_uid != 0:
+            return False
+        return self.attributes(self.folder, None)
+
     def allow_owner(self, path):
         """Refuse a place whose files cannot get an owner, before anything is written there."""
         folder = path
@@ -470,7 +479,8 @@ def present(module, file, record):
             file.keep(record)
         if keys:
             file.replace(text)
-    changed = os.path.exists(file.path) and file.attributes(file.path, module.params["mode"])
+    changed = file.mend_folder()
+    changed = (os.path.exists(file.path) and file.attributes(file.path, module.params["mode"])) or changed
     return bool(keys) or changed, keys, content
 
 

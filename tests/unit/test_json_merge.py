@@ -1,5 +1,6 @@
 import json
 import os
+import pwd
 import stat
 
 import pytest
@@ -384,3 +385,22 @@ def test_a_place_where_chown_fails_is_named_and_nothing_is_written(merge, file, 
     assert [path.name for path in drive.iterdir()] == ["real.json"]
     assert (drive / "real.json").read_text() == "{}"
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_users_file_and_the_folder_that_sudo_made_are_given_to_the_user(merge, tmp_path):
+    folder = tmp_path / ".docker"
+    folder.mkdir(mode=0o755)
+    path = folder / "config.json"
+    path.write_text("{}")
+    options = {"path": str(path), "merge": {"a": 1}, "owner": "nobody", "mode": "0600", "directory_mode": "0700"}
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert merge(**options)["changed"] is True
+    assert (folder.stat().st_uid, path.stat().st_uid) == (nobody, nobody)
+    os.chown(folder, 0, 0)
+    assert merge(check=True, **options)["changed"] is True
+    assert folder.stat().st_uid == 0
+    assert merge(**options)["changed"] is True
+    assert (folder.stat().st_uid, merge(**options)["changed"]) == (nobody, False)
+    os.chown(path, 0, 0)
+    assert (merge(**options)["changed"], path.stat().st_uid) == (True, nobody)
