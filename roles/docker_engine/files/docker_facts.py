@@ -286,7 +286,8 @@ def info(address):
             host, _, port = place.strip("/").rpartition(":")
             daemon = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
         daemon.request("GET", "/info")
-        return json.load(daemon.getresponse())
+        found = json.load(daemon.getresponse())
+        return found if isinstance(found, dict) else None
     except (OSError, ValueError, http.client.HTTPException):
         return None
 
@@ -467,6 +468,13 @@ def plugin_problems(user, home, content):
     return found
 
 
+def group_name(number):
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
 def user_facts(name, wanted, addresses):
     """Return what is known of a user and of his docker command, None for one that is not there."""
     try:
@@ -489,7 +497,7 @@ def user_facts(name, wanted, addresses):
     checks = [place, context_problem(name, home, content, addresses), owner_problem(name, account, home)]
     return {
         "home": home,
-        "group": grp.getgrgid(account.pw_gid).gr_name,
+        "group": group_name(account.pw_gid),
         "problems": [text for text in [problem, *checks, *plugin_problems(name, home, content)] if text],
         "windows": real if kind in WINDOWS else "",
         "dead_stores": dead,
