@@ -162,6 +162,15 @@ def test_hosts_of_daemon_json_count(facts, write):
     assert facts.listens({}, facts.flags()) == ["unix:///var/run/docker.sock"]
 
 
+def test_hosts_of_the_inventory_count_before_they_are_written(facts, write, monkeypatch):
+    monkeypatch.setattr(facts.pwd, "getpwall", list)
+    write("/usr/lib/systemd/system/docker.service", "[Service]\nExecStart=/usr/bin/dockerd\n")
+    (Path(facts.ROOT) / "var/lib").mkdir(parents=True)
+    found = facts.look({"options": {"hosts": ["unix:///mnt/wsl/shared/docker.sock"]}})
+    assert found["address"] == "unix:///mnt/wsl/shared/docker.sock"
+    assert facts.look({})["address"] == ""
+
+
 def test_a_daemon_that_never_answers_is_left_after_the_time_limit(facts, tmp_path, monkeypatch):
     monkeypatch.setattr(facts, "SECONDS", 0.2)
     monkeypatch.setattr(facts, "ROOT", "")

@@ -667,7 +667,7 @@ def look(wanted):
     content, problem = read_json(CONFIG)
     foreign = without_ours(content, entries_of(wanted["record"]))
     options = flags()
-    addresses = listens(content, options)
+    addresses = listens({**content, **wanted["options"]}, options)
     bip = str(wanted["options"].get("bip") or foreign.get("bip") or ("" if foreign.get("bridge") else wanted["bip"]))
     routes, bip_problem = overlaps(bip, {**content, **wanted["options"]}.get("fixed-cidr"))
     state = service()
