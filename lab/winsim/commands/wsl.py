@@ -25,7 +25,7 @@ def wsl_exe(process: Process) -> int:
     process.machine.log("wsl", arguments=[_shown(word) for word in process.argv[1:]], stub=stub)
     with process.machine.lock:
         tasks.catch_up(process.machine)
-        fault = program_fault(process.machine, "wsl.exe", process)
+    fault = program_fault(process.machine, "wsl.exe", process)  # it may take its time, or hang
     if fault:
         if fault.get("text"):
             run.say(fault["text"])
