@@ -148,7 +148,7 @@ def _apply(call: ModuleCall, status: dict[str, Any], path: str | None, result: d
         log_path = log_path or "C:\\Windows\\Temp\\ansible-msiexec.log"
         action = ["/i", path] if present and path else ["/x", status["id"]]
         line = join_command_line(["C:\\Windows\\System32\\msiexec.exe", *action, "/L*V", log_path, "/qn", "/norestart"])
-        encoding = "utf-16-le"
+        encoding = "utf-16le"
     else:
         line, encoding = _registry_line(call, status, path, result), None
     if arguments:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 from winsim.model import tasks
 from winsim.model.wsl import runtime
+from winsim.runtime import ModuleFailure
 
 EXE = "C:\\Program Files\\WSL\\wsl.exe"
 READY = {
@@ -64,6 +66,13 @@ def keep_alive(host, trigger="boot", **more):
         **logon,
         **more,
     )
+
+
+@pytest.fixture(autouse=True)
+def _no_real_time(monkeypatch) -> None:
+    """Let only the machine's own work move its clock."""
+    began = time.time()
+    monkeypatch.setattr("winsim.model.clock.time", SimpleNamespace(time=lambda: began, sleep=time.sleep))
 
 
 @pytest.fixture
@@ -186,3 +195,13 @@ def test_the_msi_needs_a_windows_that_runs_it_directly(build, on, build_number, 
 
     pc.machine.files.put(MSI, package.content, parents=True)
     assert pc.run("msiexec.exe", "/i", MSI, "/qn", *properties).rc == rc
+
+
+def test_a_msi_that_fails_is_a_failure_of_the_module_with_its_code(build, on):
+    pc = on(build(windows={"build": 19045, "ubr": 4473}))
+    packages = [item for item in pc.machine.network.catalogue.values() if item.content.data.get("msi", {})]
+    (package,) = [item for item in packages if item.content.data["msi"]["product"] == "wsl"][:1]
+    pc.machine.files.put(MSI, package.content, parents=True)
+    with pytest.raises(ModuleFailure, match="unexpected rc from ") as failed:
+        pc.module("win_package", path=MSI, state="present")
+    assert failed.value.result["rc"] == 1603
