@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 
@@ -198,3 +199,27 @@ def test_a_registration_that_hangs_is_stopped_and_its_log_is_named(new_pc):
     assert "C:\\Windows\\Temp\\wsl-install-log.txt" in said
     again = pc.play("--tags", "wsl_enable")
     assert again.code == 0, again.output[-4000:]
+
+
+def test_an_uninstaller_that_hangs_is_stopped_and_named(new_pc):
+    pc = new_pc()
+    assert pc.play("--tags", f"{VS},cuda_windows").code == 0
+    hangs = [{"program": program, "hang": True, "times": 1} for program in ("rundll32.exe", "vs_setup.exe")]
+    pc.winsim("fault", "machine", "--set", json.dumps({"programs": hangs}))
+    absent = ["-e", "cuda_windows_state=absent", "-e", "visual_studio_state=absent"]
+    for role, cause, remedy in (
+        (
+            "cuda_windows",
+            "NVIDIA's uninstaller had not ended after 3 s and was stopped",
+            "End rundll32.exe in the Task",
+        ),
+        ("visual_studio", "had not ended after 3 s (visual_studio_timeout) and was stopped", "dd_*.log"),
+    ):
+        run = pc.play("--tags", role, *absent, "-e", f"{role}_timeout=3")
+        said = " ".join(run.output.split())
+        assert run.code == 2
+        assert cause in said
+        assert remedy in said
+        again = pc.play("--tags", role, *absent)
+        assert again.code == 0, again.output[-4000:]
+    assert "_CUDAToolkit_13.4" not in json.dumps(pc.state(), default=str)
