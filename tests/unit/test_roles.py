@@ -191,14 +191,18 @@ def roles_that_use_apt() -> set[str]:
 
 def test_apt_is_looked_at_before_the_first_role_that_uses_it():
     _, play = load(ROOT / "playbooks" / "wsl.yml")
-    looks = [
-        task for task in play["pre_tasks"] if task.get("ansible.builtin.import_role", {}).get("name") == "apt_source"
-    ]
-    assert [look["ansible.builtin.import_role"]["tasks_from"] for look in looks] == ["preflight"]
-    assert set(looks[0]["tags"]) == roles_that_use_apt()
-    assert set(re.findall(r"(\w+)_state", looks[0]["when"])) == roles_that_use_apt()
+    (look,) = [task for task in play["pre_tasks"] if task["name"] == "Check apt before the first role uses it"]
+    assert look["block"][0]["ansible.builtin.import_role"] == {"name": "apt_source", "tasks_from": "preflight"}
+    assert set(look["tags"]) == roles_that_use_apt()
+    assert set(re.findall(r"(\w+)_state", look["when"])) == roles_that_use_apt()
     preflight = (ROOT / "playbooks" / "preflight.yml").read_text()
     assert re.search(r"loop: \[wsl_proxy, apt_source, ", preflight)
+
+
+def test_each_role_of_the_distribution_is_asked_what_it_needs_before_the_first_one_changes_anything():
+    _, play = load(ROOT / "playbooks" / "wsl.yml")
+    (ask,) = [task for task in play["pre_tasks"] if task["name"] == "Check what each role needs"]
+    assert ask["loop"] == [role["role"] for role in play["roles"]]
 
 
 @pytest.mark.parametrize("role", PUBLIC)
