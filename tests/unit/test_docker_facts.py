@@ -171,6 +171,15 @@ def test_hosts_of_the_inventory_count_before_they_are_written(facts, write, monk
     assert facts.look({})["address"] == ""
 
 
+def test_systemd_and_the_daemon_are_asked_only_where_that_is_wanted(facts, monkeypatch):
+    monkeypatch.setattr(facts.pwd, "getpwall", list)
+    monkeypatch.setattr(facts, "proxies", lambda state, _: [state.get("ActiveState", "not asked")])
+    monkeypatch.setattr(facts, "service", lambda: {"ActiveState": "active"})
+    (Path(facts.ROOT) / "var/lib").mkdir(parents=True)
+    assert facts.look({})["uses"] == ["not asked"]
+    assert facts.look({"daemon": True})["uses"] == ["active"]
+
+
 def test_a_daemon_that_never_answers_is_left_after_the_time_limit(facts, tmp_path, monkeypatch):
     monkeypatch.setattr(facts, "SECONDS", 0.2)
     monkeypatch.setattr(facts, "ROOT", "")

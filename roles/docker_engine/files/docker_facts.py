@@ -27,6 +27,7 @@ WANTED = {
     "record": "",  # json_merge's record of daemon.json
     "clients": "",  # folder with json_merge's records of the users' config.json
     "packages": [],  # which of them are installed?
+    "daemon": False,  # ask systemd and the daemon what they run with, too
 }
 ROOT = ""
 """Before every path, for tests."""
@@ -670,7 +671,7 @@ def look(wanted):
     addresses = listens({**content, **wanted["options"]}, options)
     bip = str(wanted["options"].get("bip") or foreign.get("bip") or ("" if foreign.get("bridge") else wanted["bip"]))
     routes, bip_problem = overlaps(bip, {**content, **wanted["options"]}.get("fixed-cidr"))
-    state = service()
+    state = service() if wanted["daemon"] else {}
     pid_file = at(str(content.get("pidfile") or "/var/run/docker.pid"))
     stale = sorted(f"{name}={state.get(name)}" for name in ("ActiveState", "NeedDaemonReload", "UnitFileState"))
     stale = (
