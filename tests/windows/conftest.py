@@ -43,8 +43,11 @@ def finished(new_pc) -> tuple[SimulatedPc, Run, Run]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests that share a finished PC follow each other, on one worker; they take longest and come first."""
+    """Let the tests that share a finished PC follow each other, on one worker; they take longest and come first.
+
+    The one that takes everything back is the last of them.
+    """
     sharing = [item for item in items if "finished" in getattr(item, "fixturenames", ())]
     for item in sharing:
         item.add_marker(pytest.mark.xdist_group("finished"))
-    items.sort(key=lambda item: item not in sharing)
+    items.sort(key=lambda item: (item not in sharing, item in sharing and "takes_everything_back" in item.name))
