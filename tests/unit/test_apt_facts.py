@@ -44,6 +44,7 @@ def finding(answer, severity=("error", "warning")):
 def test_a_clean_apt_has_no_findings_and_its_sources_are_told(look, root):
     answer = look()
     answer.pop("warnings", None)  # Ansible keeps those of other modules that this process ran
+    answer.pop("invocation", None)  # some versions of Ansible add it
     assert answer == {
         "changed": False,
         "findings": [],
@@ -60,7 +61,6 @@ def test_a_clean_apt_has_no_findings_and_its_sources_are_told(look, root):
                 "enabled": True,
             }
         ],
-        "invocation": {"module_args": {"python": "/usr/bin/python3", "bindings": f"{root}/python"}},
     }
 
 
