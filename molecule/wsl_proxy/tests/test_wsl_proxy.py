@@ -24,6 +24,7 @@ SQUATTER = """
 import socket, time
 server = socket.socket()
 server.setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND: the address need not exist
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that ended lately do not matter
 server.bind(("10.213.0.1", 17890))
 server.listen()
 time.sleep(60)
@@ -131,7 +132,8 @@ def test_where_dockers_address_cannot_be_had_the_distro_still_has_its_relay(host
     host.check_output("systemctl stop wsl-proxy.socket")
     host.check_output("systemd-run --collect --unit=squatter python3 -c %s", SQUATTER)
     try:
-        host.run("sleep 1; systemctl start wsl-proxy.socket")
+        host.check_output("timeout 20 sh -c 'until ss -ltn | grep -q 10.213.0.1:17890; do sleep 0.2; done'")
+        host.run("systemctl start wsl-proxy.socket")
         assert host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}").stdout == "204"
         assert host.run("systemctl is-active wsl-proxy-docker.socket").stdout == "failed\n"
     finally:
