@@ -19,10 +19,10 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test test-slow more lint images unit windows cuts faults some-faults molecule scenarios verify preflight probe compare bench fleet runner lab-status clean distclean
+.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench fleet runner mutation lab-status clean distclean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 venv: $(STAMP) ## install the pinned requirements into .venv (PYTHON=python3.13 for another Python)
 
@@ -41,14 +41,12 @@ site: lab ## set up the lab's workstation with the real playbooks/site.yml, and 
 
 test: ## what proves this repository (JOBS=3 at a time); "make test-slow" is the rest
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target images lint unit
-	@$(MAKE) --no-print-directory --jobs=2 some-faults molecule ROLE="$(filter-out $(MORE),$(SCENARIOS))" \
+	@$(MAKE) --no-print-directory --jobs=2 test-faults-smoke molecule ROLE="$(filter-out $(MORE),$(SCENARIOS))" \
 	  WORKERS=$$(($(JOBS) / 3)) JOBS=$$(($(JOBS) - $(JOBS) / 3))
 
-test-slow: cuts ## what takes long and runs apart from "make test": the whole site in other ways, Ubuntu 26.04, runs that are cut off
+test-slow: test-interrupts ## what takes long and runs apart from "make test": the whole site in other ways, Ubuntu 26.04, runs that are cut off
 	@$(MAKE) --no-print-directory molecule ROLE="$(MORE)"
 	@SUITE=resolute $(MAKE) --no-print-directory molecule ROLE="$(NEWEST)"
-
-more: test-slow
 
 lint: venv ## ansible-lint (production), yamllint, ruff
 	yamllint .
@@ -65,13 +63,13 @@ unit: venv ## tests that need no machine
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
 	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim
 
-cuts: venv ## cut the connection at five points of the Windows half (SEED=… for others), and copy 200 MiB through wsl_winrm
+test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), and copy 200 MiB through wsl_winrm
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows tests/winsim
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
 	python -m lab.faults run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)
 
-some-faults: windows # what of the campaign is short enough for "make test"
+test-faults-smoke: windows # what of the campaign is short enough for "make test"
 	python -m lab.faults run --jobs 1 --only '$(SOME)'
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
@@ -79,7 +77,7 @@ scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of i
 
 molecule: venv ## Molecule scenarios, JOBS at a time; ROLE=docker_engine for one
 	@python -m lab up
-	@tests/molecule.sh $(JOBS) $(or $(ROLE),$(SCENARIOS))
+	@scripts/molecule.sh $(JOBS) $(or $(ROLE),$(SCENARIOS))
 
 verify: venv ## tell which promises hold (INVENTORY=inventory/mine for your own), as a table and in reports/
 	python -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible --tb=no -rN \
@@ -96,15 +94,18 @@ compare: venv ## show a report of "make probe" beside the lab's answers (REPORT=
 
 bench: venv ## time the no-op run of the Docker roles next to ping tasks, and wsl_winrm next to other connections
 	@python -m lab up
-	@python tests/bench.py
-	@python tests/bench_connections.py
+	@python scripts/bench.py
+	@python scripts/bench_connections.py
 
 fleet: venv ## set up N simulated PCs in one run, M of them with a real distribution (N=50 M=1)
 	@python -m lab up
-	@python tests/fleet.py $(or $(N),50) $(or $(M),1)
+	@python scripts/fleet.py $(or $(N),50) $(or $(M),1)
 
 runner: lab ## the site on the lab, by ansible-runner transmit, worker and process
-	@tests/runner.sh
+	@scripts/runner.sh
+
+mutation: venv ## break ten promises, one at a time, and see the test that guards each fail (ONLY=word for some)
+	@python scripts/mutation.py $(ONLY)
 
 lab-status: ## what runs in the lab, addresses, last requests
 	@$(or $(wildcard $(BIN)/python),python3) -m lab status
