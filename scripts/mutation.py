@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Break one promise at a time, and see that the test which guards it fails. Ends with code 0 when every mutant was killed.
+"""Break one promise at a time and see the test that guards it fail. Ends with code 0 when every mutant was killed.
 
 Works in a clone of HEAD, in a lab of its own (LAB_ID=mutation). A mutant is either an edit of the code, seen by a
 scenario's converge or verify or by another command, or a command on a scenario's finished machine, seen by verify.
