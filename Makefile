@@ -19,7 +19,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench fleet runner mutation lab-status clean distclean
+.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench fleet runner mutation pins lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -106,6 +106,9 @@ runner: lab ## the site on the lab, by ansible-runner transmit, worker and proce
 
 mutation: venv ## break ten promises, one at a time, and see the test that guards each fail (ONLY=word for some)
 	@python scripts/mutation.py $(ONLY)
+
+pins: venv ## look for newer vendor files, print what changed, write pins.json with checksums (ARGS=--check only looks)
+	@python scripts/pins.py $(ARGS)
 
 lab-status: ## what runs in the lab, addresses, last requests
 	@$(or $(wildcard $(BIN)/python),python3) -m lab status
