@@ -96,8 +96,8 @@ def test_the_defaults_are_taken():
         ("folder", "projects/my work", "must be a folder below the user's home"),
         ("image", "", "is no name of an image"),
         ("image", "ubuntu\nRUN evil", "is no name of an image"),
-        ("apt_mirror", "http://mirrors.ustc.edu.cn/ubuntu", "must be addresses that begin with https://"),
-        ("pip_index", "http://mirrors.aliyun.com/pypi/simple/", "must be addresses that begin with https://"),
+        ("apt_mirror", "http://mirrors.ustc.edu.cn/ubuntu", "must be an address that begins with https://"),
+        ("pip_index", "http://mirrors.aliyun.com/pypi/simple/", "must be an address that begins with https://"),
         ("apt_packages", ["git; evil"], "a list of Ubuntu's package names"),
         ("pip_packages", ["--trusted-host mirrors.aliyun.com"], "a list of Python packages"),
         ("timezone", "China Time", "is no time zone"),
@@ -105,7 +105,7 @@ def test_the_defaults_are_taken():
         ("shm_size", "8 GB", "is no size"),
         ("datasets", "data", "must be an absolute path"),
         ("datasets", "/data,readonly", "must be an absolute path"),
-        ("extensions", ["Python"], "lists of identifiers as ms-python.python"),
+        ("extensions", ["Python"], "list of identifiers as ms-python.python"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_its_name(name, value, cause):

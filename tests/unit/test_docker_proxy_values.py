@@ -101,7 +101,9 @@ def test_a_containers_proxy_is_never_the_container_itself(url):
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:17890", "socks5://127.0.0.1:1080", "http://h:1/path"])
 def test_something_that_is_no_http_proxy_is_refused(url):
-    assert "must both be addresses like http://HOST:PORT" in refusals(docker_proxy_daemon_url=url)[0]
+    assert refusals(docker_proxy_daemon_url=url) == [
+        f"docker_proxy_daemon_url is '{url}'. Set it to a proxy as http://HOST:PORT."
+    ]
 
 
 def test_an_unknown_user_is_refused():

@@ -1,0 +1,252 @@
+"""Check the values of all options of several roles, before anything looks at the machine or changes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import filter_loader
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+Variables = Mapping[str, Any]
+Finding = dict[str, Any]
+
+MAGIC = re.compile(
+    r"ansible_\w+|inventory_\w+|playbook_dir|role_path|groups|group_names|hostvars|play_hosts|omit|undef|lookup|query|q"
+)
+"""Variables that no inventory sets."""
+FACTS = {"ansible_facts", "hostvars"}
+"""Variables that are empty until the machine was looked at."""
+TYPES = {
+    "str": "a text",
+    "int": "a whole number",
+    "bool": "true or false",
+    "list": "a list, one entry a line with a hyphen before it",
+    "dict": "a dictionary, keys with their values",
+    "path": "a path",
+}
+"""Types of argument_specs in words."""
+
+
+class ActionModule(ActionBase):
+    """Ask argument_specs and the checks of each role that name an option."""
+
+    def run(self, tmp: str | None = None, task_vars: Variables | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        _, given = self.validate_argument_spec(
+            {
+                "roles": {"type": "list", "elements": "str", "required": True},
+                "path": {"type": "str", "required": True},
+                "settings": {"type": "str", "default": ""},
+                "quiet": {"type": "list", "elements": "str", "default": []},
+            }
+        )
+        values = Values(self._templar, self._loader, dict(task_vars or {}))
+        findings: list[Finding] = []
+        if given["settings"]:
+            findings += values.of_settings(Path(given["settings"]))
+        for role in given["roles"]:
+            findings += values.of_role(Path(given["path"]) / role, role in given["quiet"])
+        return result | {"changed": False, "findings": values.told_once(findings), "settings": values.behind}
+
+
+class Values:
+    """The values of one host.
+
+    :param templar: the action's.
+    :param loader: the action's, which decrypts vaults.
+    :param known: the host's variables, not templated yet.
+    """
+
+    def __init__(self, templar: Any, loader: Any, known: dict[str, Any]) -> None:
+        self._templar, self._loader, self._known = templar, loader, known
+        self.host = str(known.get("inventory_hostname", ""))
+        self.behind: dict[str, list[str]] = {}
+        """Option of a role -> the variables that the person sets, where they have other names."""
+
+    def of_role(self, folder: Path, quiet: bool) -> list[Finding]:
+        """Return what is wrong with a role's options.
+
+        :param quiet: whether to check the types alone, because the role is not asked for.
+        """
+        role = folder.name
+        options = self._load(folder / "meta" / "argument_specs.yml")["argument_specs"]["main"].get("options", {})
+        defaults, constants = (self._load(folder / part / "main.yml") or {} for part in ("defaults", "vars"))
+        variables = defaults | self._known | constants
+        findings = self._of_types(role, options, variables)
+        if f"{role}_state" in {finding["variable"] for finding in findings}:
+            return findings
+        state = self._value(f"{role}_state", variables) if f"{role}_state" in options else "present"
+        if quiet or state == "ignore":
+            return findings
+        wrong = {finding["variable"] for finding in findings}
+        tables = [
+            value for name, value in constants.items() if name.startswith(f"__{role}_") and name.endswith("_checks")
+        ]
+        checks = [check for table in tables for check in table if "option" in check]
+        asked = [check for check in checks if state == "present" or "always" in check]
+        return findings + self._of_checks(
+            role, [one for one in asked if one["option"] not in wrong], options, variables
+        )
+
+    def of_settings(self, path: Path) -> list[Finding]:
+        """Return what is wrong with variables of no role, as the C(options) and C(checks) of a file have it."""
+        content = self._load(path)
+        options = {name: option for name, option in content["options"].items() if name in self._known}
+        findings = self._of_types("", options, self._known, undefined=False)
+        wrong = {finding["variable"] for finding in findings}
+        checks = [one for one in content["checks"] if one["option"] in options and one["option"] not in wrong]
+        return findings + self._of_checks("", checks, options, self._known)
+
+    def told_once(self, findings: list[Finding]) -> list[Finding]:
+        """Return the findings without those that a setting with a finding of its own explains."""
+        kept: list[Finding] = []
+        for finding in findings:
+            told = {setting for one in kept for setting in one["settings"]}
+            if not told.intersection(finding["settings"]) or finding["settings"] == [finding["variable"]]:
+                kept.append(finding)
+        return kept
+
+    # --- types ---------------------------------------------------------------------------------------------------
+
+    def _of_types(self, role: str, options: Variables, variables: Variables, undefined: bool = True) -> list[Finding]:
+        findings = []
+        for name, option in options.items():
+            if name not in variables:
+                continue
+            try:
+                value = self._value(name, variables)
+            except AnsibleError as error:
+                if undefined and not FACTS.intersection(self._reached(name, variables)):
+                    why = str(error).strip().splitlines()[0]
+                    findings.append(self._finding(role, name, options, None, "", f"{name} has no value: {why}"))
+                continue
+            if not self._fits(name, option, value):
+                allowed = allowed_type(option)
+                said = f"{name} is {self._shown(option, value)}. Set it to {allowed}."
+                findings.append(self._finding(role, name, options, value, allowed, said))
+        return findings
+
+    @staticmethod
+    def _fits(name: str, option: Variables, value: Any) -> bool:
+        """Tell whether a value is what an option takes. Ansible's validator converts; a role gets the value as it is."""
+        kind = option.get("type", "str")
+        if value is None or kind in ("str", "path") and isinstance(value, bool | float | list | dict):
+            return False
+        if kind == "int" and isinstance(value, bool | float) or kind in ("list", "dict") and isinstance(value, str):
+            return False
+        entries = value if isinstance(value, list) and option.get("elements", "str") in ("str", "path") else []
+        if any(not isinstance(item, str | int) or isinstance(item, bool) for item in entries):
+            return False
+        spec = {key: option[key] for key in ("type", "choices", "elements") if key in option}
+        return not ArgumentSpecValidator({name: spec}).validate({name: value}).error_messages
+
+    # --- checks --------------------------------------------------------------------------------------------------
+
+    def _of_checks(self, role: str, checks: list[Variables], options: Variables, variables: Variables) -> list[Finding]:
+        findings = []
+        for check in checks:
+            name = check["option"]
+            first = {key: item for key, item in check.items() if key != "because"}
+            try:
+                asked = self._template(first, variables)
+                if "because" in check and asked["refuse"]:
+                    asked["because"] = self._template(check["because"], variables)
+                told = words("refusal", asked)
+                value = self._value(name, variables) if told["message"] else None
+            except AnsibleError:
+                if FACTS.intersection(self._reached(name, variables)):
+                    continue  # the role asks again when the machine was looked at
+                raise
+            if told["message"]:
+                findings.append(self._finding(role, name, options, value, told["allowed"], told["message"]))
+        return findings
+
+    def _finding(self, role: str, name: str, options: Variables, value: Any, allowed: str, message: str) -> Finding:
+        """Return a finding with the name that the person has written in place of the role's."""
+        settings = self._settings(name)
+        setting = settings[0] if len(settings) == 1 else name
+        if settings != [name]:
+            self.behind[name] = settings
+        return {
+            "kind": "value",
+            "host": self.host,
+            "role": role,
+            "variable": name,
+            "settings": settings,
+            "value": self._shown(options[name], value, "plain_value"),
+            "allowed": allowed,
+            "message": re.sub(rf"\b{name}\b", setting, " ".join(message.split())),
+            "remedy": f"Set {' or '.join(settings)} to {allowed}." if allowed else "",
+        }
+
+    @staticmethod
+    def _shown(option: Variables, value: Any, how: str = "shown_value") -> str:
+        return "(secret)" if option.get("no_log") else words(how, value)
+
+    # --- what a person has written -------------------------------------------------------------------------------
+
+    def _settings(self, name: str, seen: frozenset[str] = frozenset()) -> list[str]:
+        """Return the variables of the inventory that an option has its value from, or the option itself."""
+        raw = self._known.get(name)
+        inner = [
+            one for one in sorted(names_in(raw)) if one in self._known and one not in seen and not MAGIC.fullmatch(one)
+        ]
+        found = [setting for one in inner for setting in self._settings(one, seen | {name})]
+        return sorted(set(found)) or [name]
+
+    def _reached(self, name: str, variables: Variables, seen: frozenset[str] = frozenset()) -> set[str]:
+        """Return all variables that a value depends on."""
+        inner = names_in(variables.get(name)) - seen - {name}
+        return inner.union(*(self._reached(one, variables, seen | inner | {name}) for one in inner))
+
+    # --- files and templates -------------------------------------------------------------------------------------
+
+    def _load(self, path: Path) -> Any:
+        if not path.is_file():
+            if path.parent.name == "vars":
+                return {}
+            raise AnsibleActionFail(f"{path} is missing, so the values of {path.parents[1].name} cannot be checked.")
+        return self._loader.load_from_file(str(path), trusted_as_template=True)
+
+    def _value(self, name: str, variables: Variables) -> Any:
+        return self._template(variables[name], variables)
+
+    def _template(self, raw: Any, variables: Variables) -> Any:
+        return self._templar.copy_with_new_env(available_variables=variables).template(raw)
+
+
+def names_in(raw: Any) -> set[str]:
+    """Return the names that the templates in a value read."""
+    if isinstance(raw, Mapping):
+        return set().union(*map(names_in, raw.values()))
+    if isinstance(raw, list | tuple):
+        return set().union(*map(names_in, raw))
+    return _names(str(raw)) if isinstance(raw, str) and ("{{" in raw or "{%" in raw) else set()
+
+
+@cache
+def _names(text: str) -> frozenset[str]:
+    try:
+        return frozenset(node.name for node in Environment().parse(text).find_all(nodes.Name))
+    except TemplateSyntaxError:
+        return frozenset()
+
+
+def allowed_type(option: Variables) -> str:
+    """Return in words what argument_specs allow."""
+    if choices := option.get("choices"):
+        *first, last = map(str, choices)
+        return f"{', '.join(first)} or {last}" if first else last
+    return TYPES[option.get("type", "str")] + (" in quotes" if option.get("type") == "str" else "")
+
+
+def words(name: str, value: Any) -> Any:
+    """Return what a filter of refusals.py makes of a value."""
+    return filter_loader.get(name).j2_function(value)
