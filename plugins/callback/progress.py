@@ -35,6 +35,9 @@ description:
     at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
   - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what
     to do after it. A role adds sentences of its own with C(ansible.builtin.set_stats), under the same name.
+  - A sentence that fits only after some of the roles is a dictionary, C(text) with C(after), the names of these roles.
+    It is said where one of them was brought into C(state), C(present) by default or C(absent), and with C(changed)
+    where it had to change something for that.
   - In the summary a role is named with the description in its C(meta/main.yml).
 options:
   first:
@@ -258,9 +261,10 @@ class Host:
 
     parts: dict[str, Part] = field(default_factory=dict)
     failure: tuple[str, str, str] | None = None
+    left_out: bool = False  # it was not reached, and the run went on without it
 
     def roles(self, outcome: str) -> list[str]:
-        """Return the roles with an outcome: done, taken back, already so, failed."""
+        """Return the roles with an outcome: done, taken back, already so, not there (nothing to take back), failed."""
         return [role for role, part in self.parts.items() if self._outcome(role, part) == outcome]
 
     def _outcome(self, role: str, part: Part) -> str:
@@ -268,9 +272,37 @@ class Host:
             return "failed"
         if not part.listed or not part.ok + part.changed:
             return ""
-        if not part.changed:
-            return "already so"
-        return "taken back" if part.absent else "done"
+        if part.absent:
+            return "taken back" if part.changed else "not there"
+        return "done" if part.changed else "already so"
+
+
+@dataclass
+class Advice:
+    """What to do after a run. With ``after`` it is said only where one of these roles came into the state."""
+
+    text: str
+    after: tuple[str, ...] = ()
+    state: str = "present"
+    changed: bool = False
+
+    @classmethod
+    def read(cls, item: Any) -> Advice:
+        """Return an item of C(progress_next): a sentence, or a dictionary with the fields of this class."""
+        if not isinstance(item, dict):
+            return cls(str(item))
+        return cls(**{**item, "after": tuple(item.get("after", ()))})
+
+    def fits(self, hosts: Iterable[Host]) -> bool:
+        """Tell whether the hosts are in the state that it is about."""
+        outcomes = {
+            ("present", False): ("done", "already so"),
+            ("present", True): ("done",),
+            ("absent", False): ("taken back", "not there"),
+            ("absent", True): ("taken back",),
+        }[self.state, self.changed]
+        roles = {role for host in hosts for outcome in outcomes for role in host.roles(outcome)}
+        return not self.after or not roles.isdisjoint(self.after)
 
 
 @dataclass
@@ -283,13 +315,13 @@ class Summary:
     hosts: dict[str, Host]
     seconds: float
     check: bool
-    following: list[str]
+    following: list[Advice]
     descriptions: dict[str, str]
     width: int = WIDTH
 
     def lines(self) -> list[tuple[str, str | None]]:
         """Return the lines, each with its colour; none if there is nothing to say."""
-        if not any(host.parts or host.failure for host in self.hosts.values()):
+        if not any(host.parts or host.failure or host.left_out for host in self.hosts.values()):
             return []
         body = self._each() if len(self.hosts) <= SINGLE else self._all()
         return [*body, ("next", None), *((line, None) for item in self._next() for line in self._bullet(item))]
@@ -308,10 +340,15 @@ class Summary:
                     head = self._word(outcome) if index == 0 else ""
                     part = host.parts[role]
                     took = f" ({duration(part.seconds)})" if part.seconds >= LONG else ""
-                    what = _cut(self.descriptions.get(role, ""), self.width - 29 - len(took))
-                    lines.append((f"  {head:<12}{role:<15}{what}{took}", C.COLOR_CHANGED))
-            so = host.roles("already so")
-            lines += [(line, C.COLOR_OK) for line in self._block("already so", ", ".join(so))] if so else []
+                    first = f"  {head:<12}{role:<15}"
+                    what = self._wrap(self.descriptions.get(role, "") + took, " " * len(first))
+                    what[0] = first + what[0][len(first) :]
+                    lines += [(line.rstrip(), C.COLOR_CHANGED) for line in what]
+            for outcome in ("already so", "not there"):
+                if same := host.roles(outcome):
+                    lines += [(line, C.COLOR_OK) for line in self._block(outcome, ", ".join(same))]
+            if host.left_out:
+                lines.append(("  left out    it was not reached", C.COLOR_SKIP))
             if host.failure:
                 role, task, message = host.failure
                 lines += [(line, C.COLOR_ERROR) for line in self._block("failed", f"{task}: {message}")]
@@ -323,15 +360,16 @@ class Summary:
         roles = list(dict.fromkeys(role for host in self.hosts.values() for role in host.parts))
         columns = ("taken back" if any(host.roles("taken back") for host in self.hosts.values()) else "done",)
         columns += ("already so", "failed")
+        same = ("already so", "not there")
         heads = "".join(f"{self._word(column):>12}" for column in columns)
         lines: list[tuple[str, str | None]] = [(f"{f'{len(self.hosts)} hosts':<17}{heads}", None)]
         for role in roles:
             found = {column: [name for name, host in self.hosts.items() if role in host.roles(column)]
-                     for column in ("done", "taken back", *columns)}  # fmt: skip
+                     for column in ("done", "taken back", *same, "failed")}  # fmt: skip
             if not any(found.values()):
                 continue
             changed = found["done"] + found["taken back"]
-            counts = (len(changed), len(found["already so"]), len(found["failed"]))
+            counts = (len(changed), sum(len(found[column]) for column in same), len(found["failed"]))
             longest = max(changed, key=lambda name: self.hosts[name].parts[role].seconds, default="")
             seconds = self.hosts[longest].parts[role].seconds if longest else 0
             took = f"   longest: {duration(seconds)}, {longest}" if seconds >= LONG else ""
@@ -356,11 +394,16 @@ class Summary:
         return [(line, C.COLOR_ERROR) for line in lines]
 
     def _next(self) -> list[str]:
-        if any(host.failure for host in self.hosts.values()):
-            return ['Mend what is said under "failed", then run the same again: it goes on from there.']
-        if self.check:
+        hosts = self.hosts.values()
+        if any(host.failure for host in hosts):
+            again = "Nothing was changed." if self.check else "It goes on from there."
+            return [f'Mend what is said under "failed", then run the same again. {again}']
+        if self.check and any(host.roles(outcome) for host in hosts for outcome in ("done", "taken back")):
             return ["Nothing was changed. Run the same without --check to do it."]
-        return self.following or ["Nothing."]
+        if self.check:
+            rest = " What was left out was not looked at." if any(host.left_out for host in hosts) else ""
+            return [f"Nothing: a run without --check would change nothing.{rest}"]
+        return [advice.text for advice in self.following if advice.fits(hosts)] or ["Nothing."]
 
     def _block(self, head: str, text: str) -> list[str]:
         """Return a text beside its heading."""
@@ -383,12 +426,6 @@ class Summary:
         return lines or [first.rstrip()]
 
 
-def _cut(line: str, width: int) -> str:
-    """Return a line that is not longer than a width, with a mark where it was cut."""
-    line = " ".join(line.split())
-    return line if len(line) <= width else line[: width - 2].rstrip(" …") + " …"
-
-
 class CallbackModule(CallbackBase):
     """See DOCUMENTATION above."""
 
@@ -406,8 +443,8 @@ class CallbackModule(CallbackBase):
         self._starts: dict[tuple[str, str], float] = {}
         self._hosts: dict[str, Host] = {}
         self._paths: dict[str, str] = {}
-        self._next_of_play: list[str] | None = None
-        self._next: list[str] | None = None
+        self._next_of_play: list[Advice] | None = None
+        self._next: list[Advice] | None = None
 
     def _say(self, line: str, color: str | None = C.COLOR_VERBOSE) -> None:
         self._display.display(line, color=color)
@@ -417,7 +454,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Note what is to be done after this play."""
         following = play.get_vars().get("progress_next")
-        self._next_of_play = None if following is None else [str(item) for item in following]
+        self._next_of_play = None if following is None else [Advice.read(item) for item in following]
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Note the name of a task; only now its templates are filled in."""
@@ -457,9 +494,10 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         """A task went well."""
         part = self._ended(result)
-        if part is not None and "validate_argument_spec" not in str(result.task.action):
-            part.ok += 1
-            part.changed += bool(result.result.get("changed"))
+        if part is None or _top_role(result.task).from_include or "validate_argument_spec" in str(result.task.action):
+            return  # a role that is only asked what it needs, or whose arguments are checked whatever the tags are
+        part.ok += 1
+        part.changed += bool(result.result.get("changed"))
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """A task was skipped."""
@@ -476,7 +514,9 @@ class CallbackModule(CallbackBase):
         """A host was not reached."""
         self._ended(result)
         self._failed(result)
-        if not result.task_fields.get("ignore_unreachable"):
+        if result.task_fields.get("ignore_unreachable"):
+            self._hosts[result.host.get_name()].left_out = True
+        else:
             self._explain(result)
 
     def _explain(self, result: Any) -> None:
@@ -529,7 +569,7 @@ class CallbackModule(CallbackBase):
             self._hosts,
             seconds,
             bool(context.CLIARGS.get("check")),
-            [*self._next, *dict.fromkeys(map(str, stats.custom.get("_run", {}).get("progress_next", [])))],
+            [*self._next, *map(Advice, dict.fromkeys(map(str, stats.custom.get("_run", {}).get("progress_next", []))))],
             {role: _description(Path(path)) for role, path in self._paths.items()},
             max(WIDTH - 1, min(120, self._display.columns)) if sys.stdout.isatty() else WIDTH,
         ).lines()

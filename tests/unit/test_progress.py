@@ -197,16 +197,17 @@ WORDS = {"visual_studio": "Visual Studio with C++", "wsl_enable": "WSL 2", "dock
 
 
 def host(failure=None, **parts):
-    """One host: each part is "done", "so" or "gone", with its seconds."""
+    """One host: each part is "done", "so", "gone" or "never" (nothing to take back), with its seconds."""
     made = {
-        role: progress.Part(listed=True, ok=5, changed=int(word != "so"), absent=word == "gone", seconds=seconds)
+        role: progress.Part(True, 5, int(word in ("done", "gone")), word in ("gone", "never"), seconds)
         for role, (word, seconds) in parts.items()
     }
     return progress.Host(made, failure)
 
 
 def screen(hosts, check=False, following=("Do this.",), width=80):
-    return [line for line, _ in progress.Summary(hosts, 75, check, list(following), WORDS, width).lines()]
+    advice = [progress.Advice.read(item) for item in following]
+    return [line for line, _ in progress.Summary(hosts, 75, check, advice, WORDS, width).lines()]
 
 
 def test_one_pc_gets_its_own_screen():
@@ -249,7 +250,82 @@ def test_check_mode_says_what_would_be_done():
     ]
 
 
-FAILED = ["next", '  - Mend what is said under "failed", then run the same again: it goes on from', "    there."]
+def test_check_mode_where_all_is_so_does_not_ask_for_a_run():
+    hosts = {"pc": host(visual_studio=("so", 1), wsl_enable=("never", 1))}
+    assert screen(hosts, check=True) == [
+        "pc",
+        "  already so  visual_studio",
+        "  not there   wsl_enable",
+        "next",
+        "  - Nothing: a run without --check would change nothing.",
+    ]
+
+
+def test_check_mode_says_what_it_did_not_look_at():
+    hosts = {"pc": host(visual_studio=("so", 1)), "pc-wsl": progress.Host(left_out=True)}
+    assert screen(hosts, check=True)[2:] == [
+        "pc-wsl",
+        "  left out    it was not reached",
+        "next",
+        "  - Nothing: a run without --check would change nothing. What was left out was",
+        "    not looked at.",
+    ]
+
+
+def test_a_failed_check_went_nowhere_from_where_it_could_go_on():
+    hosts = {"pc": host(("wsl_enable", "wsl_enable : Refuse", "No."), visual_studio=("done", 1))}
+    assert screen(hosts, check=True)[-2:] == [
+        '  - Mend what is said under "failed", then run the same again. Nothing was',
+        "    changed.",
+    ]
+
+
+def test_nothing_is_called_taken_back_that_was_not_there():
+    assert screen({"pc": host(visual_studio=("never", 1), wsl_enable=("gone", 1))}) == [
+        "pc",
+        "  taken back  wsl_enable     WSL 2",
+        "  not there   visual_studio",
+        "next",
+        "  - Do this.",
+    ]
+
+
+def test_a_long_description_is_wrapped_and_not_cut(monkeypatch):
+    words = "A Windows that is new enough and awake, its name, Windows Terminal"
+    monkeypatch.setitem(WORDS, "windows_base", words)
+    assert screen({"pc": host(windows_base=("done", 17))})[1:3] == [
+        "  done        windows_base   A Windows that is new enough and awake, its name,",
+        "                             Windows Terminal (17 s)",
+    ]
+
+
+ADVICE = [
+    {"text": "Restart.", "after": ["windows_base", "windows_proxy"], "changed": True},
+    {"text": "Go on with WSL.", "after": ["wsl_enable"]},
+    {"text": "Forget it.", "after": ["wsl_enable"], "state": "absent", "changed": True},
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"windows_base": ("done", 1), "wsl_enable": ("so", 1)}, ["Restart.", "Go on with WSL."]),
+        ({"windows_base": ("so", 1), "wsl_enable": ("done", 1)}, ["Go on with WSL."]),
+        ({"windows_base": ("so", 1)}, ["Nothing."]),  # --tags windows_base
+        ({"wsl_enable": ("gone", 1)}, ["Forget it."]),
+        ({"wsl_enable": ("never", 1), "windows_proxy": ("gone", 1)}, ["Nothing."]),
+    ],
+)
+def test_advice_is_given_where_its_roles_were_brought_into_its_state(parts, said):
+    assert screen({"pc": host(**parts)}, following=ADVICE)[-len(said) :] == [f"  - {text}" for text in said]
+
+
+def test_advice_with_a_field_that_nobody_knows_is_refused():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'roles'"):
+        progress.Advice.read({"text": "x", "roles": []})
+
+
+FAILED = ["next", '  - Mend what is said under "failed", then run the same again. It goes on from', "    there."]
 
 
 @pytest.mark.parametrize("width", [79, 80, 120])
@@ -262,7 +338,7 @@ def test_a_failure_is_shown_whole_and_followed_by_what_to_do(width):
     message = " ".join(findings) + " Nothing was changed."
     failure = ("docker_engine", "docker_engine : Refuse what cannot work", message)
     lines = screen({"pc": host(failure, windows_proxy=("done", 1), docker_engine=("done", 5))}, width=width)
-    assert lines[:2] == ["pc", "  done        windows_proxy  "]
+    assert lines[:2] == ["pc", "  done        windows_proxy"]
     assert lines[2].startswith("  failed      docker_engine : Refuse what cannot work:")
     at = lines.index("next")
     assert " ".join(" ".join(line.split()) for line in lines[2:at]) == (
@@ -316,7 +392,7 @@ def test_a_fleet_is_one_table():
         "    It failed. It failed. It failed. Run again.",
         "  pc040: Gathering Facts: no route to host",
         "next",
-        '  - Mend what is said under "failed", then run the same again: it goes on from',
+        '  - Mend what is said under "failed", then run the same again. It goes on from',
         "    there.",
     ]
 
@@ -356,15 +432,19 @@ PLAYBOOK = """
   tasks:
     - name: Ask another role
       ansible.builtin.import_role: {{name: so, tasks_from: preflight}}
+      tags: [always]
 - hosts: {hosts}
   gather_facts: false
-  roles: [first, so, gone]
+  roles: [first, so, {{role: gone, tags: [only]}}]
 """
 ADVISE = """
+- name: preflight | Look
+  ansible.builtin.debug: {msg: looked}
 - name: preflight | Advise
   ansible.builtin.set_stats: {data: {progress_next: "{{ advice }}"}}
   when: advice is defined
 """
+GONE = "[{name: Go, ansible.builtin.include_tasks: {file: absent.yml, apply: {tags: only}}}]"
 FIRST = """
 - name: main | Take some time
   ansible.builtin.command: sleep 2
@@ -390,18 +470,19 @@ def play(tmp_path_factory):
         "roles/first/meta/main.yml": META,
         "roles/so/tasks/main.yml": "- {name: main | Look, ansible.builtin.debug: {msg: so}}",
         "roles/so/tasks/preflight.yml": ADVISE,
-        "roles/gone/tasks/main.yml": "- {name: main | Go, ansible.builtin.include_tasks: absent.yml}",
+        "roles/so/meta/argument_specs.yml": "argument_specs: {main: {options: {x: {type: str}}}}",
+        "roles/gone/tasks/main.yml": GONE,
         "roles/gone/tasks/absent.yml": "- {name: absent | Take, ansible.builtin.debug: {msg: so}, changed_when: true}",
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
-    def run(following: str) -> str:
+    def run(following: str, *arguments: str) -> str:
         (folder / "play.yml").write_text(PLAYBOOK.format(hosts="here", next=following))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
         done = subprocess.run(
-            [Path(sys.executable).parent / "ansible-playbook", "-i", "here,", "-c", "local", "play.yml"],
+            [Path(sys.executable).parent / "ansible-playbook", "-i", "here,", "-c", "local", "play.yml", *arguments],
             cwd=folder,
             env=environment
             | {
@@ -429,13 +510,27 @@ def test_a_run_shows_lines_and_a_screen(play):
     screen = output.split("SUMMARY (")[1].splitlines()[1:]
     assert screen[0] == "here"
     assert screen[1].startswith("  done        first          The first role")
-    assert screen[2:] == ["  taken back  gone           ", "  already so  so", "next", "  - Do this."]
+    assert screen[2:] == ["  taken back  gone", "  already so  so", "next", "  - Do this."]
     assert output.index("PLAY RECAP") < output.index("SUMMARY")
+
+
+def test_a_role_that_no_tag_asked_for_is_not_listed_although_a_play_asked_what_it_needs(play):
+    output = play("progress_next: [Do this.]", "--tags", "only")
+    assert "ok: [here]" in output  # of its preflight
+    assert output.split("SUMMARY (")[1].splitlines()[1:4] == ["here", "  taken back  gone", "next"]
 
 
 def test_a_role_adds_to_what_is_to_be_done(play):
     output = play("progress_next: [Do this.], advice: [Then sign out., Then sign out.]")
     assert output.split("next\n")[1].splitlines()[:2] == ["  - Do this.", "  - Then sign out."]
+
+
+def test_check_mode_of_a_whole_run(play):
+    screen = play("progress_next: [Do this.]", "--check", "--tags", "none").split("SUMMARY (")[1]
+    assert screen.splitlines()[-1] == "  - Nothing: a run without --check would change nothing."
+    screen = play("progress_next: [Do this.]", "--check").split("SUMMARY (")[1].splitlines()[1:]
+    assert screen[1] == "  would take  gone"
+    assert screen[-1] == "  - Nothing was changed. Run the same without --check to do it."
 
 
 def test_a_playbook_that_does_not_ask_for_it_has_no_screen(play):
