@@ -77,6 +77,7 @@ class Values:
         """
         role = folder.name
         options = self._load(folder / "meta" / "argument_specs.yml")["argument_specs"]["main"].get("options", {})
+        self.behind |= {name: found for name in options if (found := self._settings(name)) != [name]}
         defaults, constants = (self._load(folder / part / "main.yml") or {} for part in ("defaults", "vars"))
         variables = defaults | self._known | constants
         findings = self._of_types(role, options, variables)
@@ -116,26 +117,29 @@ class Values:
     # --- types ---------------------------------------------------------------------------------------------------
 
     def _of_types(self, role: str, options: Variables, variables: Variables, undefined: bool = True) -> list[Finding]:
-        findings = []
+        findings: list[Finding] = []
         for name, option in options.items():
             if name not in variables:
                 continue
             try:
                 value = self._value(name, variables)
             except AnsibleError as error:
-                if undefined and not FACTS.intersection(self._reached(name, variables)):
+                reached = self._reached(name, variables)
+                if undefined and not reached & (FACTS | {one["variable"] for one in findings}):
                     why = str(error).strip().splitlines()[0]
-                    findings.append(self._finding(role, name, options, None, "", f"{name} has no value: {why}"))
+                    said = f"{name} has no value: {why.rstrip('.')}. Set that, or correct the name."
+                    findings.append(self._finding(role, name, options, None, "", said))
                 continue
             if not self._fits(name, option, value):
-                allowed = allowed_type(option)
-                said = f"{name} is {self._shown(option, value)}. Set it to {allowed}."
+                allowed = allowed_type(option, value)
+                what = "has no value" if value is None else f"is {self._shown(option, value)}"
+                said = f"{name} {what}. Set it to {allowed}."
                 findings.append(self._finding(role, name, options, value, allowed, said))
         return findings
 
     @staticmethod
     def _fits(name: str, option: Variables, value: Any) -> bool:
-        """Tell whether a value is what an option takes. Ansible's validator converts; a role gets the value as it is."""
+        """Tell whether a value is what an option takes, without the conversions of Ansible's validator."""
         kind = option.get("type", "str")
         if value is None or kind in ("str", "path") and isinstance(value, bool | float | list | dict):
             return False
@@ -160,31 +164,40 @@ class Values:
                     asked["because"] = self._template(check["because"], variables)
                 told = words("refusal", asked)
                 value = self._value(name, variables) if told["message"] else None
-            except AnsibleError:
+            except AnsibleError as error:
                 if FACTS.intersection(self._reached(name, variables)):
                     continue  # the role asks again when the machine was looked at
-                raise
+                value, why = variables[name], str(error).strip().splitlines()[0]
+                said = f"{name} is {self._shown(options[name], value)}, which cannot be used: {why}"
+                findings.append(self._finding(role, name, options, value, "", said))
+                continue
             if told["message"]:
                 findings.append(self._finding(role, name, options, value, told["allowed"], told["message"]))
         return findings
 
     def _finding(self, role: str, name: str, options: Variables, value: Any, allowed: str, message: str) -> Finding:
-        """Return a finding with the name that the person has written in place of the role's."""
+        """Return a finding, with the names that the person has written in place of the role's."""
         settings = self._settings(name)
-        setting = settings[0] if len(settings) == 1 else name
-        if settings != [name]:
-            self.behind[name] = settings
+        remedy = f"Set {' or '.join(settings)} to {allowed}." if allowed else ""
         return {
             "kind": "value",
             "host": self.host,
             "role": role,
             "variable": name,
             "settings": settings,
-            "value": self._shown(options[name], value, "plain_value"),
-            "allowed": allowed,
-            "message": re.sub(rf"\b{name}\b", setting, " ".join(message.split())),
-            "remedy": f"Set {' or '.join(settings)} to {allowed}." if allowed else "",
+            "value": None if value is None else self._shown(options[name], value, "plain_value"),
+            "allowed": self._in_their_words(allowed, options) or None,
+            "message": self._in_their_words(" ".join(message.split()), options),
+            "remedy": self._in_their_words(remedy, options) or None,
         }
+
+    def _in_their_words(self, text: str, options: Variables) -> str:
+        """Return a text with the setting in place of each option that has its value from one setting."""
+        for name in options:
+            settings = self._settings(name) if re.search(rf"\b{name}\b", text) else [name]
+            if len(settings) == 1:
+                text = re.sub(rf"\b{name}\b", settings[0], text)
+        return text
 
     @staticmethod
     def _shown(option: Variables, value: Any, how: str = "shown_value") -> str:
@@ -239,12 +252,13 @@ def _names(text: str) -> frozenset[str]:
         return frozenset()
 
 
-def allowed_type(option: Variables) -> str:
-    """Return in words what argument_specs allow."""
+def allowed_type(option: Variables, value: Any) -> str:
+    """Return in words what argument_specs allow in place of a value."""
     if choices := option.get("choices"):
         *first, last = map(str, choices)
         return f"{', '.join(first)} or {last}" if first else last
-    return TYPES[option.get("type", "str")] + (" in quotes" if option.get("type") == "str" else "")
+    number = option.get("type") == "str" and isinstance(value, float)
+    return f'a text in quotes, for example "{value}"' if number else TYPES[option.get("type", "str")]
 
 
 def words(name: str, value: Any) -> Any:

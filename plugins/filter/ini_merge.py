@@ -208,7 +208,11 @@ def ini_place(raw: str, section: str, key: str) -> dict[str, Any]:
 
 def ini_problems(settings: Settings) -> list[str]:
     """Return what WSL would not read of settings that somebody asks for, written as they are into the file."""
-    problems = []
+    problems = [
+        f"[{name}] (it needs keys with values)" for name, keys in settings.items() if not isinstance(keys, Mapping)
+    ]
+    if problems:
+        return problems
     for section, key, value in _pairs(settings):
         text, where = _render(value), f"[{section}] {key}"
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", section) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*", key):

@@ -75,7 +75,7 @@ KINDS: dict[str, tuple[str | Callable[[str], Any], str]] = {
         r"(?!https?://)[A-Za-z0-9.:*/_\[\]-]+",
         "names, addresses and networks, without http://, one in each entry of the list",
     ),
-    "windows_path": (r"[A-Za-z]:[\\/][^<>\"|?*\n]*", r"a full path on Windows, for example D:\downloads"),
+    "windows_path": (r"[A-Za-z]:[\\/][^<>\"|?*\n]*", r"a full path on Windows, for example D:\WSL"),
     "image": (r"[a-z0-9][A-Za-z0-9._:/@-]*", "the name of an image, for example ubuntu:24.04"),
 }
 """Kind -> a regular expression for the whole text, or a function (false or ValueError: no); and what is allowed."""

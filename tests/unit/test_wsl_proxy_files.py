@@ -263,11 +263,21 @@ def test_anything_else_is_refused_as_upstream(upstream):
     assert len(refusals(wsl_proxy_upstream=upstream)) == 1
 
 
-@pytest.mark.parametrize(("port", "relay"), [(0, 17890), (7890, 70000), (7890, 7890)])
-def test_impossible_or_equal_ports_are_refused(port, relay):
-    assert refusals(wsl_proxy_port=port, wsl_proxy_relay_port=relay) == [
-        f"wsl_proxy_port {port} and wsl_proxy_relay_port {relay} must be two different ports between 1 and 65535."
-    ]
+@pytest.mark.parametrize(
+    ("port", "relay", "said"),
+    [
+        (0, 17890, "wsl_proxy_port is 0. Set it to a port, a whole number from 1 to 65535."),
+        (7890, 70000, "wsl_proxy_relay_port is 70000. Set it to a port, a whole number from 1 to 65535."),
+        (
+            7890,
+            7890,
+            "wsl_proxy_port and wsl_proxy_relay_port are both 7890; they must be two different ports, since in "
+            "mirrored mode Windows and the distribution share them.",
+        ),
+    ],
+)
+def test_impossible_or_equal_ports_are_refused(port, relay, said):
+    assert refusals(wsl_proxy_port=port, wsl_proxy_relay_port=relay) == [said]
 
 
 @pytest.mark.parametrize("entry", ["a,b", "a b", "", "it's", "$(reboot)"])
