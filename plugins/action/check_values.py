@@ -86,24 +86,18 @@ class Values:
         state = self._value(f"{role}_state", variables) if f"{role}_state" in options else "present"
         if quiet or state == "ignore":
             return findings
-        wrong = {finding["variable"] for finding in findings}
-        tables = [
-            value for name, value in constants.items() if name.startswith(f"__{role}_") and name.endswith("_checks")
-        ]
+        tables = [table for name, table in constants.items() if name.startswith("__") and name.endswith("_checks")]
         checks = [check for table in tables for check in table if "option" in check]
         asked = [check for check in checks if state == "present" or "always" in check]
-        return findings + self._of_checks(
-            role, [one for one in asked if one["option"] not in wrong], options, variables
-        )
+        return findings + self._of_checks(role, asked, options, variables, findings)
 
     def of_settings(self, path: Path) -> list[Finding]:
         """Return what is wrong with variables of no role, as the C(options) and C(checks) of a file have it."""
         content = self._load(path)
         options = {name: option for name, option in content["options"].items() if name in self._known}
         findings = self._of_types("", options, self._known, undefined=False)
-        wrong = {finding["variable"] for finding in findings}
-        checks = [one for one in content["checks"] if one["option"] in options and one["option"] not in wrong]
-        return findings + self._of_checks("", checks, options, self._known)
+        asked = [check for check in content["checks"] if check["option"] in options]
+        return findings + self._of_checks("", asked, options, self._known, findings)
 
     def told_once(self, findings: list[Finding]) -> list[Finding]:
         """Return the findings without those that a setting with a finding of its own explains."""
@@ -153,10 +147,19 @@ class Values:
 
     # --- checks --------------------------------------------------------------------------------------------------
 
-    def _of_checks(self, role: str, checks: list[Variables], options: Variables, variables: Variables) -> list[Finding]:
+    def _of_checks(
+        self, role: str, checks: list[Variables], options: Variables, variables: Variables, before: list[Finding]
+    ) -> list[Finding]:
+        """Return what checks find.
+
+        :param before: findings of types, after which a value cannot be checked.
+        """
         findings = []
+        wrong = {one["variable"] for one in before}
         for check in checks:
             name = check["option"]
+            if name in wrong:
+                continue
             first = {key: item for key, item in check.items() if key != "because"}
             try:
                 asked = self._template(first, variables)
@@ -165,8 +168,8 @@ class Values:
                 told = words("refusal", asked)
                 value = self._value(name, variables) if told["message"] else None
             except AnsibleError as error:
-                if FACTS.intersection(self._reached(name, variables)):
-                    continue  # the role asks again when the machine was looked at
+                if not role or self._reached(name, variables) & (FACTS | wrong):
+                    continue  # it is asked again when the machine was looked at, or what it needs was corrected
                 value, why = variables[name], str(error).strip().splitlines()[0]
                 said = f"{name} is {self._shown(options[name], value)}, which cannot be used: {why}"
                 findings.append(self._finding(role, name, options, value, "", said))

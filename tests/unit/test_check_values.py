@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -178,4 +177,17 @@ def test_a_wrong_value_of_the_distribution_keeps_its_windows_from_being_touched(
     assert "wsl_networking_mode is 'bridge'. Set it to nat, mirrored, virtioproxy or consomme." in said
     assert said.count("PLAY [") == 2
     assert "my-pc : ok=1 changed=0 unreachable=0 failed=1" in said
-    shutil.rmtree(folder)
+
+
+def test_what_is_not_asked_for_does_not_stop_a_run(mine):  # noqa: F811
+    """With --tags of another role, and when all is taken back, a value that only present needs is no matter."""
+    wrong = ["-e", "wsl_enable_memory=lots", "playbooks/values_check.yml"]
+    folder = mine()
+    code, said, _ = play(folder, *wrong, "--tags", "docker_engine")
+    assert (code, said.count("failed=0")) == (0, 2)
+    code, said, _ = play(folder, *wrong, "-e", "values_state=absent")
+    assert (code, said.count("failed=0")) == (0, 2)
+    code, said, _ = play(folder, *wrong, "--tags", "wsl_enable")
+    assert code == 2
+    assert "WSL does not understand the size lots." in said
+    assert "my-pc has values that are refused, so my-pc-wsl was left alone, too. Nothing was changed." in said

@@ -69,9 +69,7 @@ class Copy:
                 constants[lists[0]] = [{"text": word} if "attribute='text'" in said["fail_msg"] else word]
             elif not lists:
                 kind, said = "ansible.builtin.fail", {"msg": self.word(role, "task", stage)}
-            tasks.append(
-                {"name": task["name"], kind: said, "when": f"inventory_hostname is match('(pc{stage}|values)')"}
-            )
+            tasks.append({"name": task["name"], kind: said, "when": f"inventory_hostname is match('pc{stage}(-|$)')"})
         constants |= STUBS.get(role, {})
         (folder / "vars" / "main.yml").write_text(yaml.safe_dump(constants))
         (folder / "tasks" / "preflight.yml").write_text(yaml.safe_dump(tasks))

@@ -59,9 +59,16 @@ NOT_UPDATED = {
         (
             "windows10-22h2",
             {"windows": NOT_UPDATED},
-            ["-e", "wsl_enable_memory=8gb"],  # a second finding, told with the first
-            "WSL does not understand the size 8gb.",
+            ["-e", "wsl_networking_mode=mirrored"],  # a second finding, told with the first
+            "needs Windows 11 22H2",
             "Run Windows Update until it is at least 19045.4474; or sign in at the PC",
+        ),
+        (
+            "windows10-22h2",
+            {"windows": NOT_UPDATED},
+            ["-e", "wsl_enable_memory=8gb"],  # a value, told before the PC is asked anything
+            "WSL does not understand the size 8gb.",
+            "for example 16GB. Nothing was changed.",
         ),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
