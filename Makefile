@@ -83,7 +83,7 @@ verify: venv ## tell which promises hold (INVENTORY=inventory/mine for your own)
 	python -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=$(INVENTORY) --force-ansible --tb=no -rN \
 	  --junitxml=reports/verify.xml --html=reports/verify.html --self-contained-html
 
-preflight: venv ## tell everything that would stop the site, in one table; reads only
+preflight: venv ## tell everything that would stop the site, in one table and in reports/preflight.json; reads only
 	ansible-playbook -i $(INVENTORY) playbooks/preflight.yml $(ARGS)
 
 probe: venv ## ask your PCs what the lab takes for granted; reads only; one report for each is in reports/ (INVENTORY=inventory/mine)
