@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -183,7 +184,17 @@ def test_a_wrong_value_of_the_distribution_keeps_its_windows_from_being_touched(
     assert "docker_engine_state is 'enabled'. Set it to present, absent or ignore. Nothing was changed." in said
     assert "wsl_networking_mode is 'bridge'. Set it to nat, mirrored, virtioproxy or consomme." in said
     assert said.count("PLAY [") == 2
-    assert "my-pc : ok=1 changed=0 unreachable=0 failed=1" in said
+    assert "my-pc : ok=2 changed=0 unreachable=0 failed=1" in said
+
+
+def test_with_right_values_the_run_goes_on_to_its_machines(mine):  # noqa: F811
+    """The playbooks of the site import the check several times; nothing listens at the address."""
+    folder = mine((r"^windows_address:.*", "windows_address: 127.0.0.1"))
+    given = [f"visual_studio_sha256={'0' * 64}", "windows_port=1", "windows_password=x"]
+    code, said, _ = play(folder, "playbooks/site.yml", *[word for text in given for word in ("-e", text)])
+    assert code == 4
+    assert said.count("TASK [Check the values]") == 1
+    assert re.search("my-pc : ok=[0-9]+ changed=0 unreachable=1 failed=0 ", said), said
 
 
 def test_what_is_not_asked_for_does_not_stop_a_run(mine):  # noqa: F811
