@@ -1,5 +1,7 @@
 """An apt of its own below a folder: the real programs of this machine, which read and write nothing else."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import http.server
@@ -24,8 +26,8 @@ FOLDERS = [
 needs_apt = pytest.mark.skipif(shutil.which("apt-get") is None, reason="this machine has no apt")
 
 
-def make(folder: Path, monkeypatch) -> Path:
-    """Make it, and let every apt that this test starts use it."""
+def make(folder: Path, monkeypatch, archive: Archive | None = None) -> Path:
+    """Make it, let every apt that this test starts use it, and let it trust the key of an archive."""
     for name in FOLDERS:
         (folder / name).mkdir(parents=True)
     (folder / "var/lib/dpkg/status").touch()
@@ -35,6 +37,8 @@ def make(folder: Path, monkeypatch) -> Path:
         'APT::Architecture "amd64";\nAPT::Architectures { "amd64"; };\nAPT::Sandbox::User "";\n'
     )
     monkeypatch.setenv("APT_CONFIG", str(configuration))
+    if archive:
+        (folder / "etc/apt/trusted.gpg.d/archive.gpg").write_bytes(archive.key.read_bytes())
     return folder
 
 

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from tests.unit import apt_root
 from tests.unit.role_values import ROLES, role_files, role_value
 
 GOOD = ["free 40", "gpu GPU 0: NVIDIA GeForce RTX 4090"]
@@ -201,3 +202,25 @@ def test_a_driver_that_could_come_in_is_seen_on_a_chinese_machine(tmp_path):
     argv = ["sh", ROLES / "cuda_wsl/files/verify.sh"]
     shown = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True, timeout=20)
     assert shown.stdout.split() == ["nvidia-driver-580"]
+
+
+@apt_root.needs_apt
+def test_an_apt_that_cannot_read_its_sources_does_not_pass_for_one_without_drivers(tmp_path, monkeypatch):
+    root = apt_root.make(tmp_path / "root", monkeypatch)
+    argv = ["sh", ROLES / "cuda_wsl/files/verify.sh"]
+    assert subprocess.run(argv, capture_output=True, text=True, timeout=60).returncode == 0
+    (root / "etc/apt/sources.list").write_text("deb http://broken\n")
+    shown = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert (shown.returncode, shown.stdout) == (100, "")
+    assert "Malformed entry 1 in list file" in shown.stderr
+
+
+def test_an_apt_that_does_not_answer_does_not_pass_for_one_without_drivers(tmp_path):
+    program = tmp_path / "apt-cache"
+    program.write_text("#!/bin/sh\nsleep 30\n")
+    program.chmod(0o755)
+    text = (ROLES / "cuda_wsl/files/verify.sh").read_text().replace("timeout 60", "timeout 0.5")
+    shown = subprocess.run(
+        ["sh", "-c", text], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=20
+    )
+    assert (shown.returncode, shown.stderr) == (124, "apt-cache pkgnames had not answered after 60 s.\n")
