@@ -1,12 +1,17 @@
 """The mirror is blamed only for what the mirror does: the module with the real apt and a web server of the test."""
 
+import json
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.unit import apt_root, run_module
 from tests.unit.test_apt_mirror_sources import MODULE
 
+ROOT = Path(__file__).parents[2]
 pytestmark = apt_root.needs_apt
 
 
@@ -27,8 +32,7 @@ def archive(tmp_path_factory):
 @pytest.fixture
 def machine(tmp_path, monkeypatch, capsys, archive):
     """Return a function that lets the module use a mirror on an apt of its own."""
-    root = apt_root.make(tmp_path / "root", monkeypatch)
-    (root / "etc/apt/trusted.gpg.d/archive.gpg").write_bytes(archive.key.read_bytes())
+    root = apt_root.make(tmp_path / "root", monkeypatch, archive)
     sources = root / "etc/apt/sources.list"
     sources.write_text(
         f"deb {archive.url}/ubuntu/ jammy main\ndeb {archive.url}/ubuntu/ jammy-updates main\n"
@@ -138,4 +142,45 @@ def test_who_holds_the_lists_lock_for_too_long_is_named_and_nothing_changes(mach
     assert f"lists/lock has been held by process {process.pid} (" in answer["msg"]
     assert "for more than 1 s" in answer["msg"]
     assert "mirror" not in answer["msg"]
+    assert machine.sources.read_bytes() == before
+
+
+@pytest.fixture
+def preflight(machine, tmp_path):
+    """Return a function that asks, as the role does before it changes anything, whether a mirror can be used."""
+
+    def preflight(uri):
+        play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [
+            {"ansible.builtin.include_role": {"name": "apt_mirror", "tasks_from": "preflight_mirror"}},
+        ]}]  # fmt: skip
+        (tmp_path / "play.json").write_text(json.dumps(play))
+        known = {
+            "apt_mirror_uri": uri,
+            "__apt_mirror_codename": "jammy",
+            "__apt_mirror_paths": [str(machine.sources)],
+            "__apt_mirror_originals": str(tmp_path / "originals"),
+            "ansible_python_interpreter": sys.executable,
+        }
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-playbook", tmp_path / "play.json", "-e", json.dumps(known)],
+            cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        return done.returncode, " ".join(done.stdout.split())
+
+    return preflight
+
+
+def test_a_mirror_that_is_down_stops_no_machine_that_uses_it_already(preflight, machine, archive, tmp_path):
+    machine(originals=str(tmp_path / "originals/sources"))
+    before = machine.sources.read_bytes()
+    (archive.folder / "mirror-a").rename(archive.folder / "gone")
+    code, said = preflight(f"{archive.url}/mirror-a")
+    (archive.folder / "gone").rename(archive.folder / "mirror-a")
+    assert code == 0, said
+    assert f"Warning: {archive.url}/mirror-a, which this machine uses already, does not answer now" in said
+    code, said = preflight(f"{archive.url}/nowhere")
+    assert code == 2
+    assert f"{archive.url}/nowhere does not give this machine the release jammy without the proxy" in said
+    assert "Nothing was changed. Set apt_mirror_uri to a mirror that has the release" in said
     assert machine.sources.read_bytes() == before

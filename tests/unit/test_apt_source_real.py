@@ -27,8 +27,7 @@ def archive(tmp_path_factory):
 @pytest.fixture
 def machine(tmp_path, monkeypatch, capsys, archive):
     """Return a function that runs the module on an apt of its own."""
-    root = apt_root.make(tmp_path / "root", monkeypatch)
-    (root / "etc/apt/trusted.gpg.d/archive.gpg").write_bytes(archive.key.read_bytes())
+    root = apt_root.make(tmp_path / "root", monkeypatch, archive)
     (root / "etc/apt/sources.list").write_text(f"deb {archive.url}/ubuntu jammy main\n")
 
     def machine(**arguments):
