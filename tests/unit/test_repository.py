@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from lab.settings import SUITES
+
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = yaml.safe_load((ROOT / "collections" / "requirements.yml").read_text())["collections"]
 FQCN = re.compile(r"\b((?:ansible|community|microsoft)\.[a-z]+)\.[a-z_]+:")
@@ -54,6 +56,11 @@ def test_every_requirement_is_pinned_and_installed_as_pinned():
 def test_a_scenario_is_data_of_two_to_eleven_lines():
     sizes = {path.parent.name: len(path.read_text().splitlines()) for path in ROOT.glob("molecule/*/molecule.yml")}
     assert {name: size for name, size in sizes.items() if not 2 <= size <= 11} == {}
+
+
+def test_ci_runs_the_scenarios_on_every_ubuntu():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert jobs["molecule"]["strategy"]["matrix"]["suite"] == list(SUITES)
 
 
 def test_site_lists_every_wsl_role_once_and_tags_it_with_its_name():
