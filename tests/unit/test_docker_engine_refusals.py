@@ -57,6 +57,19 @@ def test_a_stock_ubuntu_is_taken():
     assert refusals() == []
 
 
+@pytest.mark.parametrize(
+    ("content", "flags"),
+    [
+        ({"registry-mirrors": ["https://dead.example"]}, [STOCK]),
+        ({"iptables": False}, [STOCK]),
+        ({"hosts": ["unix:///run/docker.sock", "tcp://127.0.0.1:2375"]}, []),
+    ],
+)
+def test_a_daemon_json_with_which_docker_works_is_taken(content, flags):
+    """CASES, "green already": a dead mirror of a registry, a firewall of one's own, a second socket."""
+    assert refusals(daemon_json(content) | {"flags": flags}) == []
+
+
 def test_debian_is_taken():
     assert refusals(facts={"distribution": "Debian", "distribution_release": "trixie"}) == []
 
