@@ -54,7 +54,7 @@ for file in /etc/apt/apt.conf.d/* /etc/apt/apt.conf; do
 done
 rm -rf "$folder"
 
-systemctl show --property Id,NeedDaemonReload wsl-proxy.socket wsl-proxy-docker.socket wsl-proxy.service 2>/dev/null |
+timeout --kill-after=2 20 systemctl show --property Id,NeedDaemonReload wsl-proxy.socket wsl-proxy-docker.socket wsl-proxy.service 2>/dev/null |
     awk -F= '$1 == "Id" {id = $2} $0 == "NeedDaemonReload=yes" {print "stale " id}'
 
 # A bip in daemon.json is the user's unless the record of docker_engine says that it has written it.
