@@ -319,8 +319,10 @@ def _loader(name: str, path: str, folder: str) -> dict:
 CUDA = [
     *_cuda("13.4", "13.4.92"),
     *_cuda("13.3", "13.3.33"),
+    *_cuda("12.9", "12.9.86"),
     _loader("cuda-toolkit-config-common", "/etc/ld.so.conf.d/000_cuda.conf", "/usr/local/cuda"),
     _loader("cuda-toolkit-13-config-common", "/etc/ld.so.conf.d/988_cuda-13.conf", "/usr/local/cuda-13"),
+    _loader("cuda-toolkit-12-config-common", "/etc/ld.so.conf.d/988_cuda-12.conf", "/usr/local/cuda-12"),
     _meta("cuda-toolkit", "13.4.2-1", "cuda-toolkit-13-4"),
     _meta("cuda", "13.4.2-1", "cuda-13-4"),
     _meta("cuda-drivers", "580.95.05-1", "nvidia-driver-580"),

@@ -113,6 +113,109 @@ def test_check_mode_leaves_out_packages_that_apt_does_not_know_yet():
     assert value("__cuda_wsl_foreseen") is False
 
 
+OFFERED = ["offered 12-9", "offered 13-3", "offered 13-4"]
+
+
+@pytest.mark.parametrize("known", [OFFERED, [line.replace("offered", "indexed") for line in OFFERED]])
+def test_a_version_that_the_repository_does_not_have_is_refused_with_those_that_it_has(known):
+    said = refusals([*GOOD, *known], cuda_wsl_version="13-9")
+    assert said == [
+        f"CUDA 13-9 is not in NVIDIA's repository {SITE}/wsl-ubuntu/x86_64/, which has "
+        '12-9, 13-3, 13-4. Set cuda_wsl_version to one of these, or to "" for the newest.'
+    ]
+    assert refusals([*GOOD, *known], cuda_wsl_version="13-3") == []
+
+
+def test_a_version_that_apt_does_not_know_yet_but_the_repository_has_is_not_refused():
+    found = [*GOOD, "indexed 13-4", "offered 13-4", "offered 13-5"]
+    assert refusals(found, cuda_wsl_version="13-5") == []
+    assert value("__cuda_wsl_stale", found, cuda_wsl_version="13-5") is True
+
+
+def test_where_neither_apt_nor_the_repository_was_asked_nothing_is_refused():
+    assert refusals(cuda_wsl_version="13-9") == []
+    assert value("__cuda_wsl_stale", cuda_wsl_version="13-4") is False
+
+
+def test_an_installed_version_is_not_looked_for():
+    found = [*GOOD, "installed cuda-toolkit-13-2", "indexed 13-4"]
+    assert refusals(found, cuda_wsl_version="13-2") == []
+
+
+def test_the_links_of_a_version_are_those_of_nvidias_packages():
+    names = "[__cuda_wsl_toolkit, __cuda_wsl_folder, __cuda_wsl_links]"
+    assert value(names, cuda_wsl_version="13-3") == ["cuda-toolkit-13-3", "/usr/local/cuda-13.3", ["cuda", "cuda-13"]]
+    assert value("__cuda_wsl_links") == []
+    found = [
+        *GOOD,
+        "active cuda /usr/local/cuda-13.4",
+        "active cuda-13 /usr/local/cuda-13.3",
+        "chosen cuda-13 /usr/local/cuda-13.3",
+    ]
+    assert value("__cuda_wsl_active", found) == ["cuda /usr/local/cuda-13.4", "cuda-13 /usr/local/cuda-13.3"]
+
+
+@pytest.mark.parametrize(
+    ("script", "lines"),
+    [
+        (
+            "echo cuda manual /usr/local/cuda-13.3; echo cuda-13 auto /usr/local/cuda-13.4; echo editor auto /bin/nano",
+            [
+                "active cuda /usr/local/cuda-13.3",
+                "chosen cuda /usr/local/cuda-13.3",
+                "active cuda-13 /usr/local/cuda-13.4",
+            ],
+        ),
+        ("exit 2", []),
+    ],
+)
+def test_the_look_finds_the_active_toolkits(tmp_path, script, lines):
+    assert [
+        line for line in look(tmp_path, {"update-alternatives": script}) if line[:6] in ("active", "chosen")
+    ] == lines
+
+
+PACKAGES = "".join(
+    f"Package: {name}\n"
+    for name in (
+        "cuda-13-9",
+        "cuda-toolkit",
+        "cuda-toolkit-13-10",
+        "cuda-toolkit-13-4",
+        "cuda-toolkit-13-config-common",
+    )
+)
+
+
+def test_the_look_asks_the_repository_for_what_apt_does_not_know(tmp_path):
+    (tmp_path / "index").write_text(PACKAGES)
+    programs = {
+        "curl": f'echo "$@" > {tmp_path}/asked; gzip -c {tmp_path}/index',
+        "apt-cache": "true",
+        "apt-get": "true",
+    }
+    found = look(tmp_path, programs, "https://repo.lan/x", "http://127.0.0.1:17890", "cuda-toolkit-13-5")
+    assert [line for line in found if line[:7] in ("offered", "indexed")] == ["offered 13-4", "offered 13-10"]
+    assert (tmp_path / "asked").read_text().endswith("--proxy http://127.0.0.1:17890 https://repo.lan/x/Packages.gz\n")
+
+
+@pytest.mark.parametrize("words", [("https://repo.lan/x", "", "cuda-toolkit"), ("", "", "cuda-toolkit-13-5")])
+def test_the_look_asks_nobody_without_need(tmp_path, words):
+    look(tmp_path, {"curl": f"touch {tmp_path}/asked", "apt-cache": "true", "apt-get": "true"}, *words)
+    assert not (tmp_path / "asked").exists()
+
+
+def look(folder, programs, *words):
+    """Return the lines of look.sh with stand-ins for programs."""
+    for name, text in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    words = words or ("", "", "cuda-toolkit")
+    argv = ["sh", ROLES / "cuda_wsl/files/look.sh", "cuda-drivers", *words]
+    shown = subprocess.run(argv, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
+    return shown.stdout.splitlines()
+
+
 def test_the_defaults_are_not_refused():
     assert refusals() == []
 

@@ -1,18 +1,37 @@
 # role:cuda_wsl
 # Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GIB", "gpu NAME" or "nogpu CAUSE",
-# "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT".
-# usage: sh -c THIS look "DRIVER-PATTERN ..." PACKAGE ...
+# "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT", "indexed VERSION" (by apt) or "offered VERSION" (by the repository),
+# "active LINK FOLDER", "chosen LINK FOLDER" where somebody and not the newest version decided, "noted VERSION" as the role chose it.
+# usage: sh -c THIS look "DRIVER-PATTERN ..." REPOSITORY PROXY PACKAGE ...
 export LC_ALL=C.UTF-8
 set -f
 installed() { dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'; }
 
 installed $1 | sed 's/^/driver /'
-shift
+repository=$2 proxy=$3
+shift 3
 installed 'cuda-repo-*-local' | sed 's/^/local /'
 installed 'cuda-toolkit*' "$@" | sort -u | sed 's/^/installed /'
 for package in "$@"; do
     [ -z "$(timeout 60 apt-cache --names-only show "$package" 2>/dev/null)" ] || echo "known $package"
 done
+
+versions() { sed -n 's/^Package: cuda-toolkit-\([0-9]\{1,\}-[0-9]\{1,\}\)$/\1/p' | sort --unique --version-sort | sed "s/^/$1 /"; }
+if [ -n "$repository" ]; then
+    timeout 60 apt-get indextargets --format '$(REPO_URI) $(FILENAME)' 'Created-By: Packages' 2>/dev/null |
+        sed -n "s,^$repository/* ,,p" | xargs -r timeout 60 /usr/lib/apt/apt-helper cat-file 2>/dev/null | versions indexed
+fi
+for package in "$@"; do
+    # What apt does not know may be in the repository all the same: it is not set up yet, or apt has not read it for long.
+    case $repository$package in http*cuda-toolkit-*) ;; *) continue ;; esac
+    [ -z "$(timeout 60 apt-cache --names-only show "$package" 2>/dev/null)" ] || continue
+    curl --silent --fail --location --connect-timeout 10 --max-time 60 ${proxy:+--proxy "$proxy"} "$repository/Packages.gz" 2>/dev/null |
+        gzip --decompress --stdout 2>/dev/null | versions offered
+done
+
+update-alternatives --get-selections 2>/dev/null |
+    awk '$1 ~ /^cuda(-[0-9]+)?$/ {print "active", $1, $3; if ($2 == "manual") print "chosen", $1, $3}'
+sed -n 's/^# cuda_wsl_version: \([0-9-]*\).*/noted \1/p' /etc/profile.d/cuda.sh 2>/dev/null
 
 set +f
 home=$(mktemp -d) # gpg would make a folder in the user's home
