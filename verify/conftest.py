@@ -74,7 +74,7 @@ def _asked(request: pytest.FixtureRequest) -> None:
     role = marker.kwargs["role"]
     wanted = request.getfixturevalue("wanted")
     request.node.stash[USER] = wanted["wsl_user"]
-    state = wanted[f"{role}_state"]
+    state = wanted[f"{role}_state"] if role else "present"
     if state != "present":
         pytest.skip(f"{role} is {state}")
     host = _host_of(request.node)

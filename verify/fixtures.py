@@ -7,6 +7,11 @@ from collections.abc import Callable
 import pytest
 from testinfra.backend.base import CommandResult
 
+SET_UP = "test_the_playbook_was_applied"
+APPLY = (
+    "to set this machine up, run playbooks/site.yml (in the lab: make site); after playbooks/remove.yml nothing is left"
+    " to check"
+)
 SECONDS = 600
 """How long a command of the user may take; pulling an image is among them."""
 
@@ -17,12 +22,14 @@ def promise(
     """Mark a test as a promise.
 
     :param text: what holds.
-    :param role: the role that keeps it; it is asked for where the role's state is ``present``.
+    :param role: the role that keeps it; it is asked for where the role's state is ``present``. Empty: it is asked for
+        always, and every other promise of the file rests on it.
     :param remedy: what to do when it is broken; empty: apply the role again.
     :param needs: names of tests of the same file without which it can not hold.
     :param causes: areas of causes.yml; a remedy from there is better than this one where the cause is known.
     """
     remedy = remedy or f"run playbooks/site.yml --tags {role} again"
+    needs = (*needs, SET_UP) if role else needs
     return pytest.mark.promise(text, role=role, remedy=remedy, needs=needs, causes=causes)
 
 

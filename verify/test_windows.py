@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.windows.pc import Pc
-from verify.fixtures import promise
+from tests.windows.pc import MINE, MINE_USER, Pc
+from verify.fixtures import APPLY, promise
 
 GROUP = "windows"
 INTERNET = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
@@ -22,6 +22,12 @@ SMI = "C:\\Windows\\System32\\nvidia-smi.exe"
 @pytest.fixture
 def pc(host) -> Pc:
     return Pc(host)
+
+
+@promise("this PC was set up by the playbook", "", APPLY)
+def test_the_playbook_was_applied(pc):
+    kept = [name for root in (MINE, MINE_USER) for name in pc.key(root).get("sub_keys", [])]
+    assert kept, f"no role has left its records in {MINE}: it was never applied, or taken back"
 
 
 @promise("Windows programs use the proxy", "windows_proxy")

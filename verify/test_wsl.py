@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 
-from verify.fixtures import promise, told
+from verify.fixtures import APPLY, promise, told
 
 GROUP = "wsl"
 GPU_RUN = "docker run --rm --gpus all ubuntu:24.04"
@@ -28,6 +28,12 @@ def log_of(host, unit: str) -> str:
     lines = host.run("timeout 30 journalctl --unit %s --lines 80 --output cat --no-pager", unit).stdout.splitlines()
     bad = [line for line in lines if re.search(r"unable to|failed to start daemon|level=(error|fatal)|in use", line)]
     return f"{unit} is {state}: {(bad or ['its log says nothing'])[-1]}"
+
+
+@promise("this machine was set up by the playbook", "", APPLY)
+def test_the_playbook_was_applied(host):
+    kept = host.run("ls /var/lib/wsl-dl-playbook 2>/dev/null").stdout.split()
+    assert kept, "no role has left its records in /var/lib/wsl-dl-playbook: it was never applied, or taken back"
 
 
 @promise(

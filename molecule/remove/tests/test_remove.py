@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tests.verified import verified
+
 SNAPSHOT = (
     "find /etc /usr/local /home /root -xdev ! -type d -printf '%p %m %u:%g %l\\n' -type f -exec sha256sum {} + | sort"
 )
@@ -47,6 +49,18 @@ def test_the_users_own_proxy_line_is_back(host):
         host.file("/etc/apt/apt.conf.d/99proxy").content_string
         == 'Acquire::http::Proxy "http://me:planted-in-apt@winbox.local:7890";\n'
     )
+
+
+def test_make_verify_says_that_nothing_is_set_up_and_asks_no_more(host):
+    answers = verified(host, "test_")
+    outcome, note = answers.pop("this machine was set up by the playbook")
+    assert (outcome, note) == (
+        "BROKEN",
+        "AssertionError: no role has left its records in /var/lib/wsl-dl-playbook: it was never applied, or taken back"
+        " -> to set this machine up, run playbooks/site.yml (in the lab: make site); after playbooks/remove.yml nothing"
+        " is left to check",
+    )
+    assert {outcome for outcome, _ in answers.values()} == {"not asked"}
 
 
 def test_no_output_of_any_run_holds_a_password_of_the_user():
