@@ -19,7 +19,7 @@ from ansible.vars.manager import VariableManager
 import tests.unit.role_values  # noqa: F401  it starts Ansible's plugin loader, once
 
 ROOT = Path(__file__).parents[2]
-INVENTORIES = ["lab", "lab-real", "workstation", "fleet"]
+INVENTORIES = ["lab", "lab-real", "workstation", "own", "fleet"]
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUSome\n-----END CERTIFICATE-----\n"
 
 
@@ -122,6 +122,7 @@ def test_the_shared_variables_are_linked_into_each_inventory(name):
         ("lab", 1, "lab-pc", "lab-pc-wsl"),
         ("lab-real", 1, "lab-pc", "lab-pc-wsl"),
         ("workstation", 1, "my-pc", "my-pc-wsl"),
+        ("own", 1, "pc", "pc-wsl"),
         ("fleet", 200, "pc001", "pc200-wsl"),
     ],
 )
@@ -212,6 +213,21 @@ def test_from_inside_the_distribution_is_local_and_windows_where_it_is_now(mine,
     names = ("ansible_connection", "ansible_host", "ansible_port", "ansible_winrm_server_cert_validation")
     assert copy.values("my-pc", *names) == ("winrm", address, 5986, "ignore")
     assert copy.values("my-pc", "wsl_enable_restart", "wsl_enable_shutdown") == (False, False)
+
+
+def test_ones_own_pc_needs_no_address_no_account_and_no_password(inventory, inside):
+    inside("nat", route="")
+    own = inventory("own")
+    names = ("ansible_connection", "ansible_host", "ansible_user", "ansible_password", "ansible_become")
+    assert own.values("pc", *names) == ("wsl_interop", "pc", "", "", False)
+    names = ("ansible_connection", "ansible_user", "wsl_enable_restart", "wsl_enable_shutdown")
+    assert own.values("pc-wsl", *names[:2]) + own.values("pc", *names[2:]) == ("local", "mei", False, False)
+
+
+@pytest.mark.parametrize(("name", "distribution"), [("Ubuntu", "Ubuntu"), ("", "Ubuntu-24.04")])
+def test_ones_own_distribution_is_the_one_that_ansible_runs_in(inventory, monkeypatch, name, distribution):
+    monkeypatch.setenv("WSL_DISTRO_NAME", name)
+    assert inventory("own").value("pc", "wsl_enable_distribution") == distribution
 
 
 @pytest.mark.parametrize(
