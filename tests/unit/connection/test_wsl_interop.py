@@ -341,6 +341,15 @@ def test_a_file_that_arrives_as_another_is_an_error(connect, pc, tmp_path):
         connect().put_file(str(tmp_path / "file"), "C:\\x")
 
 
+@pytest.mark.parametrize(("path", "way"), [("C:\\x", "mounted"), ("D:\\x", "pipes")])
+def test_a_fetched_file_takes_its_place(connect, pc, tmp_path, path, way):
+    (pc.drive / "x").write_bytes(b"data")
+    pipes = {"stdout": b"data".hex(), "stderr": answer(b"data")}
+    pc.behave(**({"stdout": answer(b"data")} if way == "mounted" else pipes))
+    connect().fetch_file(path, str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == b"data"
+
+
 def test_a_fetched_file_that_differs_does_not_replace_the_old_one(connect, pc, tmp_path):
     (pc.drive / "x").write_bytes(b"data")
     (tmp_path / "old").write_bytes(b"old")
