@@ -23,6 +23,7 @@ MAGIC = re.compile(
 """Variables that no inventory sets."""
 FACTS = {"ansible_facts", "hostvars"}
 """Variables that are empty until the machine was looked at."""
+JINJA = Environment()
 TYPES = {
     "str": "a text",
     "int": "a whole number",
@@ -229,7 +230,9 @@ class Values:
             if path.parent.name == "vars":
                 return {}
             raise AnsibleActionFail(f"{path} is missing, so the values of {path.parents[1].name} cannot be checked.")
-        return self._loader.load_from_file(str(path), trusted_as_template=True)
+        return self._loader.load_from_file(
+            str(path), unsafe=True, trusted_as_template=True
+        )  # not copied; it is only read
 
     def _value(self, name: str, variables: Variables) -> Any:
         return self._template(variables[name], variables)
@@ -250,7 +253,7 @@ def names_in(raw: Any) -> set[str]:
 @cache
 def _names(text: str) -> frozenset[str]:
     try:
-        return frozenset(node.name for node in Environment().parse(text).find_all(nodes.Name))
+        return frozenset(node.name for node in JINJA.parse(text).find_all(nodes.Name))
     except TemplateSyntaxError:
         return frozenset()
 
