@@ -136,7 +136,7 @@ LXSS = r"HKCU\Software\Microsoft\Windows\CurrentVersion\Lxss"
 # what connects it with Linux does, since Windows forgets by then which processes the program has started.
 GUARD = 'read -r word; [ "$word" ] || { "$1" /PID "$2" /T /F; kill -9 "$3"; } >/dev/null 2>&1'
 
-UTF8 = "try { [Console]::InputEncoding = [Console]::OutputEncoding = New-Object Text.UTF8Encoding } catch {}"
+UTF8 = "try { [Console]::OutputEncoding = New-Object Text.UTF8Encoding } catch {}"
 # What fails is told in one line, not as PowerShell tells it in a window.
 FILE = r"""
 trap { [Console]::Error.WriteLine($_.Exception.GetBaseException().Message); exit 1 }
@@ -585,12 +585,11 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _why_not_started(error: OSError, path: str) -> str:
-    """Return cause and remedy where Linux could not start a program of Windows."""
-    if error.errno == errno.ENOENT:
-        return f"There is no {path}. Set ansible_wsl_interop_system32 to the folder System32 of this Windows."
-    if error.errno != errno.ENOEXEC:
-        return f"{path} can not be started: {error.strerror}."
+def _switched_off() -> str:
+    """Return cause and remedy where this distribution does not want programs of Windows; else an empty string.
+
+    The list of binfmt_misc is one for all distributions: another one may have put the entry there.
+    """
     conf = configparser.RawConfigParser(strict=False, allow_no_value=True)
     with contextlib.suppress(OSError, configparser.Error):
         conf.read(WSL_CONF, encoding="utf-8")
@@ -601,15 +600,28 @@ def _why_not_started(error: OSError, path: str) -> str:
             f"Programs of Windows are switched off in this distribution: {WSL_CONF} says enabled={enabled} below "
             "[interop]. Remove that line and say wsl --shutdown in Windows."
         )
+    return ""
+
+
+def _why_not_started(error: OSError, path: str) -> str:
+    """Return cause and remedy where Linux could not start a program of Windows."""
+    if error.errno == errno.ENOENT:
+        return f"There is no {path}. Set ansible_wsl_interop_system32 to the folder System32 of this Windows."
+    if error.errno != errno.ENOEXEC:
+        return f"{path} can not be started: {error.strerror}."
+    if reason := _switched_off():
+        return reason
     return (
         "Linux does not know how to start a program of Windows: the entry WSLInterop of binfmt_misc is missing, as "
-        f"happens when systemd-binfmt or qemu clears the list. Mend it by: {REGISTER}"
+        f"happens when systemd-binfmt or qemu clears the list. Fix it with: {REGISTER}"
     )
 
 
 def _raise_where_wsl_failed(stderr: str) -> None:
     """Raise what keeps WSL from Windows, if that is what it has said."""
     if found := NO_SERVER.search(stderr):
+        if reason := _switched_off():
+            raise AnsibleConnectionFailure(reason)
         raise AnsibleConnectionFailure(
             "The terminal that this shell came from is closed, or its session has ended, and with it the way to "
             f"Windows. {NEW_TERMINAL} (WSL says: {found[0].strip()})"

@@ -236,6 +236,15 @@ def test_a_closed_terminal_is_told(refuses, pc, line):
     assert line.partition("ERROR")[2].strip() in answer
 
 
+def test_a_distribution_that_wants_no_windows_program_says_so_where_another_one_has_made_the_entry(
+    refuses, pc, plugin, tmp_path
+):
+    pc.says("whoami.exe", "", rc=1, error="<3>WSL (9 - ) ERROR: UtilConnectToInteropServer:300: connect failed 2\n")
+    (tmp_path / "wsl.conf").write_text("[interop]\nenabled=false\n")
+    plugin("WSL_CONF", str(tmp_path / "wsl.conf"))
+    assert "says enabled=false below [interop]" in refuses()
+
+
 def test_a_session_that_ends_during_a_command_is_told(connect, pc, monkeypatch, tmp_path):
     socket = tmp_path / "7_interop"
     socket.touch()
