@@ -75,6 +75,11 @@ KINDS: dict[str, tuple[str | Callable[[str], Any], str]] = {
         r"(?!https?://)[A-Za-z0-9.:*/_\[\]-]+",
         "names, addresses and networks, without http://, one in each entry of the list",
     ),
+    "no_proxy": (  # what all programs can read: httpx stops at "[::1]" and at an IPv6 network, none reads "*.corp"
+        r"[*]|[A-Za-z0-9._-]+(:\d+)?|[0-9.]+/\d+|[0-9A-Fa-f:]+",
+        "names and addresses, one in each entry of the list: ollama, .example.com (not *.example.com), 10.1.2.3, "
+        "10.0.0.0/8, ::1 (without brackets)",
+    ),
     "windows_path": (r"[A-Za-z]:[\\/][^<>\"|?*\n]*", r"a full path on Windows, for example D:\WSL"),
     "image": (r"[a-z0-9][A-Za-z0-9._:/@-]*", "the name of an image, for example ubuntu:24.04"),
 }

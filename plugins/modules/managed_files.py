@@ -113,6 +113,8 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402
 
 BEGIN = "# BEGIN wsl-dl-playbook"
 END = "# END wsl-dl-playbook"
+TOP_BLOCKS = re.compile(rf"(?:{BEGIN} (\w+)\n(?s:.*?)\n{END} \1\n)*".encode())
+"""The blocks of other roles, at the top of a file."""
 
 
 def read(path):
@@ -141,9 +143,15 @@ def without_block(content, name):
 
 
 def with_block(content, name, block, at_end=False):
+    """Return the content with our block on top (or at the end); one that stands below those of other roles stays."""
     begin, end = marks(name, at_end)
     lines, rest = begin + block.rstrip().encode() + b"\n" + end, without_block(content, name)
-    return rest + lines if at_end else lines + rest
+    if at_end:
+        return rest + lines
+    above, _found, _below = content.partition(begin)
+    if rest != content and TOP_BLOCKS.fullmatch(above):
+        return above + lines + rest[len(above) :]
+    return lines + rest
 
 
 def digest(content):

@@ -55,7 +55,10 @@ def test_the_pin_forbids_every_version():
 
 
 def test_a_machine_with_its_own_driver_gets_no_pin():
-    assert list(role_files("cuda_wsl", cuda_wsl_keep_driver_out=False)) == ["/etc/profile.d/cuda.sh"]
+    assert list(role_files("cuda_wsl", cuda_wsl_keep_driver_out=False)) == [
+        "/etc/profile.d/cuda.sh",
+        "/etc/bash.bashrc",
+    ]
 
 
 def test_the_path_is_set_once_and_the_loader_is_left_alone(tmp_path):

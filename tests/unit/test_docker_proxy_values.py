@@ -115,6 +115,28 @@ def test_what_is_wrong_with_a_users_docker_command_is_told_together():
     assert refusals(found) == ["A. B. C."]
 
 
+def test_what_another_role_has_told_is_not_told_twice():
+    daemon = {"problem": "/etc/docker/daemon.json is UTF-16. Save it as UTF-8.", "content": {}, "foreign": {}}
+    found = {"daemon_json": daemon, "users": {"dev": DEV | {"problems": ["A is. Do B."]}}, "environment": ["C."]}
+    assert refusals(found) == ["/etc/docker/daemon.json is UTF-16. Save it as UTF-8. A is. Do B. C."]
+    told = "docker_engine: /etc/docker/daemon.json is UTF-16. Save it as UTF-8. A is. Do B. Nothing was changed."
+    assert refusals(found, docker_proxy_already_told=told) == ["C."]
+
+
+@pytest.mark.parametrize("entry", ["[::1]", "fd00::/8", "*.corp", "a b", "a,b", ""])
+def test_an_exception_that_programs_cannot_read_is_refused(entry):
+    assert refusals(docker_proxy_no_proxy=["localhost", entry])[0].startswith(
+        f"docker_proxy_no_proxy is '{entry}'. Set it to names and addresses, one in each entry of the list: ollama"
+    )
+
+
+@pytest.mark.parametrize(
+    "entry", ["ollama", "my_app-1", ".corp.example", "0.0.0.0", "10.0.0.0/8", "::1", "h:8080", "*"]
+)
+def test_an_exception_that_programs_read_is_taken(entry):
+    assert refusals(docker_proxy_no_proxy=["localhost", entry]) == []
+
+
 def test_a_config_json_on_a_windows_drive_is_named_by_its_real_path():
     refused = refusals({"users": {"dev": DEV | {"windows": "/mnt/c/Users/dev/.docker/config.json"}}})
     assert refused[0].startswith(

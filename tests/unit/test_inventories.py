@@ -265,6 +265,12 @@ def test_a_group_of_the_fleet_holds_both_halves_of_a_pc(inventory, group):
     assert windows and names - windows == {f"{name}-wsl" for name in windows}
 
 
+def test_containers_and_shells_leave_the_proxy_out_for_the_same_names(inventory):
+    literal = ["localhost", "127.0.0.1", "::1", "0.0.0.0", ".internal", "10.213.0.1"]
+    names = ("wsl_proxy_no_proxy", "docker_proxy_no_proxy", "docker_proxy_users")
+    assert inventory("workstation").values("my-pc-wsl", *names) == (literal, literal, ["dev", "root"])
+
+
 def test_dockers_network_lies_outside_of_those_that_wsl_chooses_from(inventory):
     address, network = inventory("workstation").values(
         "my-pc-wsl", "wsl_proxy_docker_address", "docker_engine_bip | string"

@@ -115,6 +115,21 @@ def test_a_line_that_somebody_puts_above_our_block_keeps_its_end(run, tmp_path):
     assert (tmp_path / "bash.bashrc").read_text() == "above\ntheirs\n"
 
 
+def test_blocks_of_several_roles_stand_on_top_of_one_file_in_any_order():
+    file = b"theirs\n"
+    for name in ("one", "two", "three"):
+        file = MODULE.with_block(file, name, name)
+    for name in ("one", "two", "three", "one"):
+        assert MODULE.with_block(file, name, name) == file
+    changed = MODULE.with_block(file, "two", "other")
+    assert changed == file.replace(b"\ntwo\n", b"\nother\n")
+    above = MODULE.with_block(b"somebody\n" + file, "two", "two")
+    assert above.startswith(b"# BEGIN wsl-dl-playbook two\ntwo\n# END wsl-dl-playbook two\nsomebody\n")
+    for name in ("two", "three", "one"):
+        file = MODULE.without_block(file, name)
+    assert file == b"theirs\n"
+
+
 def test_a_block_whose_end_is_lost_does_not_swallow_the_file():
     broken = b"# BEGIN wsl-dl-playbook role\ntheirs\n"
     assert MODULE.without_block(broken, "role") == broken

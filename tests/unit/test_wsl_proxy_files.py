@@ -218,10 +218,10 @@ def test_shells_get_both_cases_and_reach_gradio_directly(tmp_path):
     assert proxies == [
         "HTTPS_PROXY=http://127.0.0.1:17890",
         "HTTP_PROXY=http://127.0.0.1:17890",
-        "NO_PROXY=localhost,127.0.0.1,::1,0.0.0.0,10.213.0.1",
+        "NO_PROXY=localhost,127.0.0.1,::1,0.0.0.0,.internal,10.213.0.1",
         "http_proxy=http://127.0.0.1:17890",
         "https_proxy=http://127.0.0.1:17890",
-        "no_proxy=localhost,127.0.0.1,::1,0.0.0.0,10.213.0.1",
+        "no_proxy=localhost,127.0.0.1,::1,0.0.0.0,.internal,10.213.0.1",
     ]
 
 
@@ -280,12 +280,12 @@ def test_impossible_or_equal_ports_are_refused(port, relay, said):
     assert refusals(wsl_proxy_port=port, wsl_proxy_relay_port=relay) == [said]
 
 
-@pytest.mark.parametrize("entry", ["a,b", "a b", "", "it's", "$(reboot)"])
+@pytest.mark.parametrize("entry", ["a,b", "a b", "", "it's", "$(reboot)", "[::1]", "fd00::/8", "*.corp"])
 def test_an_entry_of_no_proxy_that_is_no_name_or_address_is_refused(entry):
     assert len(refusals(wsl_proxy_no_proxy=["localhost", entry])) == 1
 
 
-@pytest.mark.parametrize("entry", ["10.0.0.0/8", ".example.com", "[::1]", "*"])
+@pytest.mark.parametrize("entry", ["10.0.0.0/8", ".example.com", "10.1.2.3", "::1", "ollama", "a_b:8080", "*"])
 def test_networks_and_domains_are_accepted_in_no_proxy(entry):
     assert refusals(wsl_proxy_no_proxy=[entry]) == []
 

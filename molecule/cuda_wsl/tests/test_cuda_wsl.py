@@ -19,6 +19,14 @@ def test_the_compiler_is_on_the_path_of_a_login_shell(user_run):
     assert "Cuda compilation tools, release 13.4" in shown.stdout
 
 
+def test_a_shell_without_a_login_shell_above_it_knows_the_compiler(host):
+    """VS Code's terminals, "docker exec" and "wsl.exe -e bash" start such shells."""
+    bare = "env -i HOME=/home/dev PATH=/usr/bin:/bin runuser -u dev -- bash -i -c"
+    assert host.run(f"{bare} 'command -v nvcc; echo $PATH' </dev/null").stdout == (
+        "/usr/local/cuda/bin/nvcc\n/usr/local/cuda/bin:/usr/bin:/bin\n"
+    )
+
+
 def test_the_search_path_is_set_once_even_in_a_shell_within_a_shell(user_run):
     shown = user_run("bash -lc 'echo $PATH'").stdout.splitlines()
     assert shown[-1].split(":").count("/usr/local/cuda/bin") == 1

@@ -14,6 +14,11 @@ def test_config_json_is_as_it_was(host):
     assert json.loads(now)["auths"] == {"registry.example.com": {"auth": "ZGV2OnNlY3JldA=="}}
 
 
+def test_roots_config_json_is_as_it_was(host):
+    now, before = (host.file(path).content_string for path in ("/root/.docker/config.json", "/var/tmp/root.json"))
+    assert now == before == '{"auths": {"root.example.com": {"auth": "cm9vdDpzZWNyZXQ="}}}\n'
+
+
 def test_daemon_json_is_as_it_was(host):
     now, before = (host.file(path).content_string for path in ("/etc/docker/daemon.json", "/var/tmp/daemon.json"))
     assert json.loads(now) == json.loads(before)

@@ -13,7 +13,11 @@ def config_json(host):
 
 def test_the_daemon_names_the_relay(host):
     shown = host.check_output("docker info --format '{{.HTTPProxy}} {{.HTTPSProxy}} {{.NoProxy}}'")
-    assert shown == "http://127.0.0.1:17890 http://127.0.0.1:17890 localhost,127.0.0.1,::1,192.168.88.1"
+    assert shown.split() == [
+        "http://127.0.0.1:17890",
+        "http://127.0.0.1:17890",
+        "localhost,127.0.0.1,::1,0.0.0.0,.internal,192.168.88.1",
+    ]
 
 
 def test_an_image_is_pulled_through_the_proxy(user_run, requests_during):
@@ -44,7 +48,7 @@ def test_a_build_fetches_a_page_through_the_proxy(user_run):
 def test_a_container_does_not_use_the_proxy_for_docker0(user_run):
     shown = user_run("docker run --rm busybox env").stdout.splitlines()
     assert "http_proxy=http://192.168.88.1:17890" in shown
-    assert "no_proxy=localhost,127.0.0.1,::1,192.168.88.1" in shown
+    assert "no_proxy=localhost,127.0.0.1,::1,0.0.0.0,.internal,192.168.88.1" in shown
 
 
 def test_the_login_survives_and_the_old_spelling_is_gone(host):
@@ -53,11 +57,17 @@ def test_the_login_survives_and_the_old_spelling_is_gone(host):
         "proxies": {
             "default": {
                 "httpProxy": "http://192.168.88.1:17890",
-                "noProxy": "localhost,127.0.0.1,::1,192.168.88.1",
+                "noProxy": "localhost,127.0.0.1,::1,0.0.0.0,.internal,192.168.88.1",
                 "httpsProxy": "http://192.168.88.1:17890",
             }
         },
     }
+
+
+def test_roots_login_survives_and_gets_the_same_proxy(host):
+    root = json.loads(host.file("/root/.docker/config.json").content_string)
+    assert root["auths"] == {"root.example.com": {"auth": "cm9vdDpzZWNyZXQ="}}
+    assert root["proxies"] == config_json(host)["proxies"]
 
 
 def test_only_the_user_can_read_the_login(host):

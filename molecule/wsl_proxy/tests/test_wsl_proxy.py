@@ -32,10 +32,10 @@ time.sleep(60)
 SIX = [
     "HTTPS_PROXY=http://127.0.0.1:17890",
     "HTTP_PROXY=http://127.0.0.1:17890",
-    "NO_PROXY=localhost,127.0.0.1,::1,10.213.0.1,0.0.0.0",
+    "NO_PROXY=localhost,127.0.0.1,::1,0.0.0.0,.internal,10.213.0.1",
     "http_proxy=http://127.0.0.1:17890",
     "https_proxy=http://127.0.0.1:17890",
-    "no_proxy=localhost,127.0.0.1,::1,10.213.0.1,0.0.0.0",
+    "no_proxy=localhost,127.0.0.1,::1,0.0.0.0,.internal,10.213.0.1",
 ]
 
 
