@@ -430,7 +430,9 @@ def test_other_variables_and_files_of_that_kind_are_found(facts, write, monkeypa
 )
 def test_what_a_file_that_is_no_script_says_is_so(facts, write, monkeypatch, path, line):
     write(path, f"{line}\n")
-    assert f"({path}:1: {line})" in environment(facts, monkeypatch)[0]
+    found = environment(facts, monkeypatch)[0]
+    assert f"({path}:1: {line})" in found
+    assert f"command of {'dev' if path.startswith('/home/dev') else 'every user'} away from" in found
 
 
 def test_a_file_that_the_shells_files_read_is_followed(facts, write, monkeypatch):

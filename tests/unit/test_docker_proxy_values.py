@@ -112,15 +112,7 @@ def test_an_unknown_user_is_refused():
 
 def test_what_is_wrong_with_a_users_docker_command_is_told_together():
     found = {"users": {"dev": DEV | {"problems": ["A.", "B."]}}, "environment": ["C."]}
-    assert refusals(found) == ["A. B. C."]
-
-
-def test_what_another_role_has_told_is_not_told_twice():
-    daemon = {"problem": "/etc/docker/daemon.json is UTF-16. Save it as UTF-8.", "content": {}, "foreign": {}}
-    found = {"daemon_json": daemon, "users": {"dev": DEV | {"problems": ["A is. Do B."]}}, "environment": ["C."]}
-    assert refusals(found) == ["/etc/docker/daemon.json is UTF-16. Save it as UTF-8. A is. Do B. C."]
-    told = "docker_engine: /etc/docker/daemon.json is UTF-16. Save it as UTF-8. A is. Do B. Nothing was changed."
-    assert refusals(found, docker_proxy_already_told=told) == ["C."]
+    assert refusals(found) == ["A.", "B.", "C."]
 
 
 @pytest.mark.parametrize("entry", ["[::1]", "fd00::/8", "*.corp", "a b", "a,b", ""])

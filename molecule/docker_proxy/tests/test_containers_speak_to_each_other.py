@@ -1,6 +1,7 @@
 """Programs in containers reach themselves and each other past the proxy, as the README says."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,9 @@ def test_a_server_with_a_hostname_below_internal_reaches_itself_by_its_own_name(
 def test_a_name_that_nobody_listed_goes_to_the_proxy(user_run, requests_during):
     """So the tests above prove something, and the README's advice is needed."""
     shown = []
-    seen = requests_during(lambda: shown.append(user_run("docker run --rm python:3.13 curl --silent http://web:7860/")))
+    seen = requests_during(
+        lambda: shown.append(user_run("docker run --rm python:3.13 curl --silent --max-time 5 http://web:7860/"))
+    )
     assert ("proxy", "web") in {(record["via"], record["host"].split(":")[0]) for record in seen}
 
 
@@ -72,7 +75,7 @@ def test_sudo_docker_has_the_proxy_and_the_same_exceptions(host, user_run, reque
 @pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
 def test_two_containers_speak_to_each_other_as_the_readme_says(user_run, readme):
     commands, _ = examples(readme)
-    shown = user_run(f"set -e; {commands}")
+    shown = user_run(f"timeout 120 bash -ec {shlex.quote(commands)}")
     user_run("docker rm --force web; docker network rm models")
     assert shown.rc == 0, shown.stderr
     assert "Directory listing" in shown.stdout

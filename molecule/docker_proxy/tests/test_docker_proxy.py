@@ -125,4 +125,7 @@ def test_a_users_docker_command_that_leads_elsewhere_or_that_is_not_his_is_named
     assert changed == 0
     assert "/home/dev/.docker belongs to root" in message
     assert "sudo chown -R dev: /home/dev/.docker" in message
-    assert "DOCKER_HOST leads the docker command of dev away from this machine's Docker (/etc/environment:" in message
+    assert (
+        "DOCKER_HOST leads the docker command of every user away from this machine's Docker (/etc/environment:"
+        in message
+    )

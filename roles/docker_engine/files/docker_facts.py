@@ -621,7 +621,8 @@ def environment(user, home, addresses):
         if leads_elsewhere(name, value, home, addresses):
             places.setdefault(name, []).append(f"{path}:{number}: {text}")
     return [
-        f"{'An alias' if name == 'alias' else name} leads the docker command of {user} away from this machine's Docker "
+        f"{'An alias' if name == 'alias' else name} leads the docker command of "
+        f"{user if any(line.startswith(home) for line in lines) else 'every user'} away from this machine's Docker "
         f"({'; '.join(lines)}). Take that out, and open a new terminal."
         for name, lines in places.items()
     ]
@@ -697,7 +698,9 @@ def look(wanted):
         ),
         "users": known,
         "unknown": [name for name, user in users.items() if user is None],
-        "environment": [text for name, user in known.items() for text in environment(name, user["home"], addresses)],
+        "environment": list(
+            dict.fromkeys(text for name, user in known.items() for text in environment(name, user["home"], addresses))
+        ),
         "daemon_json": {"problem": problem, "content": content, "foreign": foreign},
         "flags": options,
         "listens": addresses,
