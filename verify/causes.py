@@ -32,15 +32,19 @@ class Known(NamedTuple):
     remedy: str
 
 
-def known(area: str) -> tuple[Known, ...]:
-    """Return what is known of an area of causes.yml; of ``nvidia`` it is what the role nvidia_ctk says itself."""
+def known(area: str, wsl: bool = True) -> tuple[Known, ...]:
+    """Return what is known of an area of causes.yml; of ``nvidia`` it is what the role nvidia_ctk says itself.
+
+    :param wsl: whether the machine is WSL; on another one the driver is its own.
+    """
     if area != "nvidia":
         entries = yaml.safe_load(Path(__file__).with_suffix(".yml").read_text(encoding="utf-8"))[area]
         return tuple(Known(entry["error"], entry["remedy"]) for entry in entries)
     found = []
     entries = yaml.safe_load(ROLE.read_text(encoding="utf-8"))["__nvidia_ctk_causes"]
     for entry in entries[:-1]:  # the last one is for what nobody knows
-        text = entry["cause"].replace("{{ nvidia_ctk_user }}", "{user}")
+        cause = entry["cause"] if wsl else entry.get("plain", entry["cause"])
+        text = cause.replace("{{ nvidia_ctk_user }}", "{user}")
         found.append(Known(entry["error"], text.replace("{{ nvidia_ctk_gpu_check_image }}", "ubuntu:24.04")))
     return tuple(found)
 

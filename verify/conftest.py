@@ -45,6 +45,14 @@ def _host_of(item: pytest.Item) -> str:
     return item.callspec.params["_testinfra_host"].backend.host
 
 
+def _in_wsl(item: pytest.Item) -> bool:
+    """Tell whether the machine is WSL, by the name of its kernel; yes where it does not answer."""
+    try:
+        return "microsoft" in item.funcargs["host"].run("cat /proc/sys/kernel/osrelease").stdout.lower()
+    except (AssertionError, KeyError, RuntimeError):
+        return True
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Ask each machine what concerns the group that the file names."""
 
@@ -101,7 +109,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
         answer = Answer(_host_of(item), text, "not asked", str(call.excinfo.value))
     else:
         said = str(call.excinfo.value)
-        known = tuple(one for area in marker.kwargs.get("causes", ()) for one in causes.known(area))
+        areas = marker.kwargs.get("causes", ())
+        wsl = "nvidia" not in areas or _in_wsl(item)
+        known = tuple(one for area in areas for one in causes.known(area, wsl))
         remedy = causes.remedy_of(said, known, marker.kwargs["remedy"], item.stash.get(USER, ""))
         answer = Answer(_host_of(item), text, "BROKEN", f"{causes.cause_of(said)} -> {remedy}")
         report.user_properties.append(("remedy", remedy))

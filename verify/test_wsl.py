@@ -1,4 +1,4 @@
-"""What a finished workstation promises in its WSL distribution, as its user sees it."""
+"""What a finished workstation promises in its WSL distribution or plain Ubuntu, as its user sees it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_relay_waits(host):
 @promise(
     "a login shell reaches the Internet",
     "wsl_proxy",
-    'start the proxy program on Windows and switch on "Allow LAN" in it',
+    'start the proxy program (with WSL: on Windows, and switch on "Allow LAN" in it)',
     needs=("test_the_relay_waits",),
     causes=("shell",),
 )
@@ -65,7 +65,7 @@ def test_apt_reads_every_source(host):
     assert update.rc == 0, told(update)
 
 
-@promise("nvcc runs in WSL", "cuda_wsl")
+@promise("nvcc runs in a login shell", "cuda_wsl")
 def test_the_compiler_is_on_the_path(user_run):
     shown = user_run("nvcc --version")
     assert shown.rc == 0, told(shown)

@@ -14,11 +14,11 @@ def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "
     :param name: full container name.
     :param suite: ``jammy``, ``noble`` or ``resolute``.
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
-    :param networking: one of ``NETWORKING``.
+    :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet.
     """
     if suite not in SUITES:
         raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
-    if networking not in NETWORKING:
+    if networking not in (*NETWORKING, "plain"):
         raise LabError(f"There is no networking mode {networking!r}; there are {', '.join(NETWORKING)}.")
     image = images.names()[suite]
     down(name)
@@ -29,7 +29,7 @@ def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "
         "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
         "--security-opt", "seccomp=unconfined",
         "--security-opt", "apparmor=unconfined", "-e", f"LAB_NETWORKING={networking}",
-        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu else []), image,
+        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu and networking != "plain" else []), image,
     )  # fmt: skip
     wait(name)
 

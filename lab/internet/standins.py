@@ -80,7 +80,54 @@ def _tool(name: str, version: str, path: str) -> dict:
     return {"name": name, "version": version, "files": {path: (0o755, f"#!/bin/sh\necho '{name}: {NOTE}'\n")}}
 
 
-# What Ubuntu's archive offers beyond the real packages: the ones that conflict with Docker's, and driver traps.
+# The driver that Ubuntu's archive offers. Where it is installed, its kernel module "is loaded": the device is there.
+_DRIVER = "550.163.01"
+_DRIVER_FOLDER = "/usr/lib/x86_64-linux-gnu"
+_KERNEL_MODULE = """if [ "$1" = configure ]; then
+  mkdir -p "/lib/modules/$(uname -r)"
+  echo updates/dkms/nvidia.ko: >>"/lib/modules/$(uname -r)/modules.dep"
+  for device in nvidia0 nvidiactl nvidia-uvm nvidia-uvm-tools; do
+    [ -e "/dev/$device" ] || mknod -m 666 "/dev/$device" c 1 3
+  done
+fi"""
+_NO_KERNEL_MODULE = """if [ "$1" = remove ]; then
+  rm -f /dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm /dev/nvidia-uvm-tools "/lib/modules/$(uname -r)/modules.dep"
+fi"""
+_UBUNTU_DRIVERS = f"""#!/bin/sh
+# {NOTE}
+case "$*" in
+  install | "install --gpgpu") exec apt-get install --yes nvidia-driver-550 ;;
+  *) echo "ubuntu-drivers: lab stand-in does not know: $*" >&2; exit 2 ;;
+esac
+"""
+
+
+def _ubuntu_driver() -> list[dict]:
+    version, major = f"{_DRIVER}-0ubuntu1", _DRIVER.partition(".")[0]
+    libraries = {}
+    for name in ("libcuda", "libnvidia-ml", "libnvidia-ptxjitcompiler"):
+        libraries[f"{_DRIVER_FOLDER}/{name}.so.{_DRIVER}"] = (0o644, NOTE + "\n")
+        libraries[f"{_DRIVER_FOLDER}/{name}.so.1"] = (None, f"{name}.so.{_DRIVER}")
+    return [
+        {"name": f"libnvidia-compute-{major}", "version": version, "files": libraries},
+        {
+            "name": f"nvidia-utils-{major}", "version": version, "depends": f"libnvidia-compute-{major}",
+            "files": {"/usr/bin/nvidia-smi": (0o755, HERE / "nvidia" / "nvidia-smi")},
+        },
+        {
+            "name": f"nvidia-dkms-{major}", "version": version,
+            "files": {f"/usr/src/nvidia-{_DRIVER}/dkms.conf": (0o644, f"# {NOTE}\n")},
+            "scripts": {"postinst": _KERNEL_MODULE, "postrm": _NO_KERNEL_MODULE},
+        },
+        _meta(f"nvidia-driver-{major}", version, f"nvidia-dkms-{major}, nvidia-utils-{major}"),
+        {
+            "name": "ubuntu-drivers-common", "version": "1:0.9.7.6ubuntu3",
+            "files": {"/usr/bin/ubuntu-drivers": (0o755, _UBUNTU_DRIVERS)},
+        },
+    ]  # fmt: skip
+
+
+# What Ubuntu's archive offers beyond the real packages: the ones that conflict with Docker's, and the GPU's driver.
 UBUNTU = [
     _tool("docker.io", "27.5.1-0ubuntu3", "/usr/bin/docker"),
     # Ubuntu's plugins own the files of Docker's.
@@ -91,8 +138,7 @@ UBUNTU = [
     _tool("podman-docker", "4.9.3-0ubuntu1", "/usr/bin/docker-podman"),
     _tool("containerd", "1.7.24-0ubuntu1", "/usr/bin/containerd-ubuntu"),
     _tool("runc", "1.2.5-0ubuntu1", "/usr/sbin/runc-ubuntu"),
-    _tool("nvidia-driver-550", "550.163.01-0ubuntu1", "/usr/share/nvidia-driver-550/trap"),
-    _tool("libnvidia-compute-550", "550.163.01-0ubuntu1", "/usr/share/libnvidia-compute-550/trap"),
+    *_ubuntu_driver(),
     # What a dev container installs and the lab's machines lack. Other packages break with old versions of some.
     *(
         _tool(name, "99", f"/usr/bin/{name}")
@@ -327,6 +373,7 @@ CUDA = [
     _meta("cuda", "13.4.2-1", "cuda-13-4"),
     _meta("cuda-drivers", "580.95.05-1", "nvidia-driver-580"),
     _meta("nvidia-driver-580", "580.95.05-1", "libnvidia-compute-580"),
+    _meta("nvidia-driver-550", "550.163.02-1", "libnvidia-compute-580"),  # newer than Ubuntu's of this name
     _tool("libnvidia-compute-580", "580.95.05-1", "/usr/share/libnvidia-compute-580/trap"),
 ]
 

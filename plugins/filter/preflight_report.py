@@ -25,6 +25,9 @@ _value: {description: The report., type: dict}
 NOT_REACHED = (
     "Not reached. Look whether the PC is on, at its address, at bootstrap/README.md and at the account, then run again."
 )
+LINUX_NOT_REACHED = (
+    'Not reached. See that "ssh" gets there (linux_address, linux_user) and that its user may use sudo, then run again.'
+)
 LATER = "there is no such distribution yet, or it does not start; wsl_enable sees to it"
 READY = "ready for playbooks/site.yml"
 UNCHANGED = "Nothing was changed."
@@ -71,7 +74,8 @@ def preflight_report(known: Mapping[str, Any], hosts: Iterable[str], wsl: Iterab
                 state = "stop" if found else "later"
             else:
                 state, said = "stop", str(reached.get("msg") or "")
-                found.append(finding("unreachable", name, "", f"{why(said) or NOT_REACHED} ({said})"))
+                otherwise = LINUX_NOT_REACHED if "linux" in own.get("group_names", []) else NOT_REACHED
+                found.append(finding("unreachable", name, "", f"{why(said) or otherwise} ({said})"))
         lines.append({"host": name, "state": state})
         findings += found
     return {"format": 1, "stops": any(findings), "hosts": lines, "findings": findings}

@@ -23,8 +23,13 @@ def refusals(found=GOOD, **variables):
     return value("__cuda_wsl_refusals", found, **variables)
 
 
+def files(*found, **variables):
+    facts = {"ansible_facts": {"distribution_version": "24.04"}}
+    return role_files("cuda_wsl", __cuda_wsl_look={"stdout_lines": list(found)}, **facts, **variables)
+
+
 def pinned(package):
-    preferences = role_files("cuda_wsl")["/etc/apt/preferences.d/cuda-wsl"]["content"]
+    preferences = files()["/etc/apt/preferences.d/cuda-wsl"]["content"]
     names = next(line for line in preferences.splitlines() if line.startswith("Package: ")).split()[1:]
     return any(fnmatch.fnmatchcase(package, name) for name in names)
 
@@ -50,20 +55,30 @@ def test_everything_else_of_nvidia_stays_installable(package):
 
 
 def test_the_pin_forbids_every_version():
-    lines = role_files("cuda_wsl")["/etc/apt/preferences.d/cuda-wsl"]["content"].splitlines()
+    lines = files()["/etc/apt/preferences.d/cuda-wsl"]["content"].splitlines()
     assert lines[-2:] == ["Pin: release *", "Pin-Priority: -1"]
 
 
-def test_a_machine_with_its_own_driver_gets_no_pin():
-    assert list(role_files("cuda_wsl", cuda_wsl_keep_driver_out=False)) == [
-        "/etc/profile.d/cuda.sh",
-        "/etc/bash.bashrc",
-    ]
+@pytest.mark.parametrize(
+    ("site", "host"),
+    [
+        ("", "developer.download.nvidia.com"),
+        ("https://developer.download.nvidia.cn/x/", "developer.download.nvidia.cn"),
+    ],
+)
+def test_outside_wsl_the_pin_forbids_the_drivers_of_nvidias_repository_alone(site, host):
+    lines = files("plain", cuda_wsl_repository=site)["/etc/apt/preferences.d/cuda-wsl"]["content"].splitlines()
+    assert lines[-2:] == [f"Pin: origin {host}", "Pin-Priority: -1"]
+
+
+@pytest.mark.parametrize(("found", "keep"), [((), False), (("plain",), False), (("plain", "nvidias"), True)])
+def test_a_machine_whose_driver_may_come_from_there_gets_no_pin(found, keep):
+    assert list(files(*found, cuda_wsl_keep_driver_out=keep)) == ["/etc/profile.d/cuda.sh", "/etc/bash.bashrc"]
 
 
 def test_the_path_is_set_once_and_the_loader_is_left_alone(tmp_path):
     script = tmp_path / "cuda.sh"
-    script.write_text(role_files("cuda_wsl")["/etc/profile.d/cuda.sh"]["content"])
+    script.write_text(files()["/etc/profile.d/cuda.sh"]["content"])
     command = ["sh", "-uc", f". {script}; . {script}; echo $PATH; echo ${{LD_LIBRARY_PATH-unset}}"]
     shown = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
     assert shown.stdout == "/usr/local/cuda/bin:/usr/bin:/bin\nunset\n"
@@ -85,6 +100,15 @@ SITE = "https://developer.download.nvidia.com/compute/cuda/repos"
 def test_each_release_gets_the_repository_whose_key_its_apt_accepts(release, tree, key, fingerprint):
     expected = [f"{SITE}/{tree}/x86_64/", f"{SITE}/{tree}/x86_64/{key}.pub", fingerprint]
     assert [value(name, release=release) for name in NAMES] == expected
+
+
+@pytest.mark.parametrize(
+    ("release", "tree", "key"),
+    [("22.04", "ubuntu2204", "3bf863cc"), ("24.04", "ubuntu2404", "3bf863cc"), ("26.04", "ubuntu2604", "60DF8A40")],
+)
+def test_a_machine_that_is_not_wsl_gets_the_repository_of_its_release(release, tree, key):
+    expected = [f"{SITE}/{tree}/x86_64/", f"{SITE}/{tree}/x86_64/{key}.pub"]
+    assert [value(name, [*GOOD, "plain"], release) for name in NAMES[:2]] == expected
 
 
 def test_the_same_tree_on_another_site_has_the_same_key():
@@ -240,7 +264,19 @@ def test_an_installed_linux_driver_is_refused_with_the_command_that_removes_it()
 
 
 def test_an_installed_linux_driver_is_right_on_a_machine_that_is_not_wsl():
+    assert refusals([*GOOD, "plain", "driver nvidia-driver-580"]) == []
     assert refusals([*GOOD, "driver nvidia-driver-580"], cuda_wsl_keep_driver_out=False) == []
+
+
+def test_outside_wsl_a_package_with_another_driver_is_refused_for_what_it_does_there():
+    (found,) = refusals([*GOOD, "plain"], cuda_wsl_packages=["cuda"])
+    assert "or outside WSL another driver than the one that the machine has. Name cuda-toolkit" in found
+
+
+def test_outside_wsl_nobody_has_to_make_room_on_a_windows_drive():
+    assert refusals(["plain", "free 3", "gpu x"])[0] == (
+        "3 GiB are free, and 10 are needed. Make room, or lower cuda_wsl_free_space when you install single packages."
+    )
 
 
 def test_a_missing_gpu_is_refused_with_its_cause_unless_nobody_asks():
@@ -330,3 +366,79 @@ def test_an_apt_that_does_not_answer_does_not_pass_for_one_without_drivers(tmp_p
         ["sh", "-c", text], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=20
     )
     assert (shown.returncode, shown.stderr) == (124, "apt-cache pkgnames had not answered after 60 s.\n")
+
+
+POLICY = """#!/bin/sh
+[ "$1 $2" = "policy nvidia-driver-580" ] || exit 0
+cat <<'END'
+nvidia-driver-580:
+  Installed: 580.95.05-1
+  Candidate: 580.95.05-1
+  Version table:
+ *** 580.95.05-1 {mine}
+        500 {origin} Packages
+        100 /var/lib/dpkg/status
+     580.90.01-1 500
+        500 {other} Packages
+END
+"""
+NVIDIAS = "https://developer.download.nvidia.com/compute/cuda/repos/ubuntu2404/x86_64 "
+UBUNTUS = "http://archive.ubuntu.com/ubuntu noble/restricted amd64"
+
+
+@pytest.mark.parametrize(
+    ("origin", "other", "found"),
+    [
+        (UBUNTUS, NVIDIAS, False),
+        (NVIDIAS, UBUNTUS, True),
+        ("file:/var/cuda-repo-ubuntu2404-13-4-local ", UBUNTUS, True),
+        ("https://ppa.launchpadcontent.net/graphics-drivers/ppa/ubuntu noble/main amd64", NVIDIAS, False),
+    ],
+)
+def test_outside_wsl_it_is_seen_whether_the_driver_comes_from_nvidias_repository(tmp_path, origin, other, found):
+    programs = {
+        "apt-cache": POLICY.format(mine=500, origin=origin, other=other),
+        "dpkg-query": "#!/bin/sh\ncase $* in *nvidia-driver*) echo installed nvidia-driver-580 ;; esac\n",
+        "grep": '#!/bin/sh\ncase $* in *osrelease* | *mounts*) exit 1 ;; esac\nexec /usr/bin/grep "$@"\n',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    argv = ["sh", ROLES / "cuda_wsl/files/look.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
+    shown = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
+    lines = shown.stdout.splitlines()
+    assert "plain" in lines
+    assert "driver nvidia-driver-580" in lines
+    assert ("nvidias" in lines) is found
+
+
+@pytest.mark.parametrize(
+    ("smi", "says"),
+    [
+        (
+            None,
+            "nogpu /usr/bin/nvidia-smi is missing: this machine has no NVIDIA driver. "
+            'Run "sudo ubuntu-drivers install" and restart it (on a server "sudo ubuntu-drivers install --gpgpu"',
+        ),
+        (
+            "echo Failed to initialize NVML: Driver/library version mismatch; exit 18",
+            "nogpu nvidia-smi says 'Failed to initialize NVML: Driver/library version mismatch': restart this",
+        ),
+        ("exit 124", "nogpu nvidia-smi does not answer within a minute: restart this machine; "),
+        ("echo GPU 0: NVIDIA H100", "gpu GPU 0: NVIDIA H100"),
+    ],
+)
+def test_outside_wsl_a_driver_is_accepted_or_named(tmp_path, smi, says):
+    (tmp_path / "grep").write_text(
+        '#!/bin/sh\ncase $* in *osrelease* | *mounts*) exit 1 ;; esac\nexec /usr/bin/grep "$@"\n'
+    )
+    if smi:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{smi}\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o755)
+    argv = ["sh", ROLES / "cuda_wsl/files/look.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
+    shown = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
+    (line,) = [line for line in shown.stdout.splitlines() if line.startswith(("gpu", "nogpu"))]
+    assert line.startswith(says)
+    assert "Windows" not in line
+    assert "  " not in line

@@ -18,6 +18,7 @@ INSTALLED = {
 DEV = {"home": "/home/dev", "group": "dev", "problems": [], "windows": "", "dead_stores": [], "recorded": False}
 STOCK = {"option": "-H fd://", "key": "hosts", "value": "fd://", "file": "/usr/lib/systemd/system/docker.service"}
 FOUND = {
+    "wsl": True,
     "wsl1": "",
     "desktop": [],
     "desktop_elsewhere": False,
@@ -68,6 +69,12 @@ def test_a_stock_ubuntu_is_taken():
 def test_a_daemon_json_with_which_docker_works_is_taken(content, flags):
     """CASES, "green already": a dead mirror of a registry, a firewall of one's own, a second socket."""
     assert refusals(daemon_json(content) | {"flags": flags}) == []
+
+
+def test_outside_wsl_nobody_is_sent_to_a_disk_on_windows():
+    assert refusals({"wsl": False, "disk": 2}) == [
+        "/var/lib has 2 GiB left, 5 are wanted (docker_engine_min_disk_gib). Free some space."
+    ]
 
 
 def test_debian_is_taken():

@@ -79,12 +79,12 @@ def inside(tmp_path, monkeypatch):
 
 @pytest.fixture
 def mine(tmp_path):
-    """Copy inventory/workstation as the README says, and edit lines of its settings."""
+    """Copy inventory/workstation (or another one) as the README says, and edit lines of its settings."""
 
-    def mine(*replacements):
+    def mine(*replacements, name="workstation"):
         shutil.copytree(ROOT / "inventory" / "group_vars", tmp_path / "inventory" / "group_vars")
         folder = tmp_path / "inventory" / "mine"
-        shutil.copytree(ROOT / "inventory" / "workstation", folder, symlinks=True)
+        shutil.copytree(ROOT / "inventory" / name, folder, symlinks=True)
         settings = folder / "group_vars" / "workstation" / "settings.yml"
         text = settings.read_text()
         for pattern, line in replacements:
@@ -114,6 +114,16 @@ def test_the_shared_variables_are_linked_into_each_inventory(name):
         "wsl": "../../group_vars/wsl",
         "wsl_in_windows": "../../group_vars/wsl_in_windows",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "links"),
+    [("linux", {"all", "linux", "wsl"}), ("lab", {"all", "linux", "windows", "wsl", "wsl_in_windows"})],
+)
+def test_a_plain_ubuntu_has_the_shared_variables_of_its_groups(name, links):
+    folder = ROOT / "inventory" / name / "group_vars"
+    found = {path.name: str(path.readlink()) for path in folder.iterdir() if path.is_symlink()}
+    assert found == {link: f"../../group_vars/{link}" for link in links}
 
 
 @pytest.mark.parametrize(
@@ -238,6 +248,51 @@ def test_inside_ubuntu_2604_ansible_becomes_root_with_the_sudo_whose_prompt_it_k
     assert copy.value("my-pc-wsl", "wsl_classic_sudo") == "/usr/bin/sudo.ws"
     copy.extra["wsl_classic_sudo"] = classic
     assert copy.value("my-pc-wsl", "ansible_become_exe") == become
+
+
+CONNECTION = ("ansible_connection", "ansible_host", "ansible_user", "ansible_become", "ansible_become_exe")
+
+
+def test_a_plain_ubuntu_is_the_machine_that_ansible_runs_on(mine, monkeypatch):
+    monkeypatch.setenv("USER", "mei")
+    copy = Inventory(mine(name="linux"), linux_classic_sudo="/none")
+    assert (copy.names("wsl"), copy.names("windows")) == (["my-machine"], [])
+    assert copy.values("my-machine", *CONNECTION) == ("local", "my-machine", "mei", True, "sudo")
+    copy.extra["linux_classic_sudo"] = "/bin/sh"  # Ubuntu 26.04 has one
+    assert copy.value("my-machine", "ansible_become_exe") == "/bin/sh"
+
+
+@pytest.mark.parametrize(
+    ("lines", "user", "sudo"),
+    [
+        ([], "me", "sudo"),
+        ([(r"^# (linux_user: root)", r"\1"), (r"^# (linux_sudo: sudo.ws)", r"\1")], "root", "sudo.ws"),
+    ],
+)
+def test_a_plain_ubuntu_elsewhere_is_reached_by_ssh(mine, lines, user, sudo):
+    lines = [(r'^linux_address: ""', "linux_address: 10.0.0.7"), *lines]
+    copy = Inventory(mine(*lines, name="linux"), linux_classic_sudo="/bin/sh")
+    assert copy.values("my-machine", *CONNECTION) == ("ssh", "10.0.0.7", user, True, sudo)
+
+
+def test_a_plain_ubuntu_has_no_proxy_until_its_owner_names_one(mine, inventory):
+    names = (
+        "wsl_proxy_state",
+        "docker_proxy_state",
+        "docker_engine_http_proxy",
+        "wsl_proxy_upstream",
+        "wsl_proxy_port",
+    )
+    assert inventory("linux").values("my-machine", *names) == ("absent", "absent", "", "127.0.0.1", 7890)
+    lines = [(r"^proxy_state: absent", "proxy_state: present"), (r"^proxy_host: 127.0.0.1", "proxy_host: nas.lan")]
+    copy = Inventory(mine(*lines, name="linux"))
+    assert copy.values("my-machine", *names) == ("present", "present", "http://127.0.0.1:17890", "nas.lan", 7890)
+
+
+def test_in_wsl_the_proxy_is_on_windows_unless_its_user_says_otherwise(mine):
+    copy = Inventory(mine((r"^proxy_port:.*", "wsl_proxy_upstream: nas.lan")))
+    assert copy.value("my-pc-wsl", "wsl_proxy_upstream") == "nas.lan"
+    assert Inventory(ROOT / "inventory" / "workstation").value("my-pc-wsl", "wsl_proxy_upstream") == ""
 
 
 @pytest.mark.parametrize(

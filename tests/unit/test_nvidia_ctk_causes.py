@@ -11,7 +11,8 @@ import pytest
 from tests.unit.role_values import role_value
 
 AT = "at /var/run/cdi/nvidia.yaml"
-READY = ["wsl /usr/lib/wsl/lib", "gpu /dev/dxg", "dockerd /usr/bin/dockerd"]
+READY = ["wsl", "gpu /dev/dxg", "dockerd /usr/bin/dockerd"]
+LINUX = ["plain", "gpu /dev/nvidiactl", "dockerd /usr/bin/dockerd"]
 NAMES = [
     "libnvidia-container-tools",
     "libnvidia-container1",
@@ -145,7 +146,36 @@ def test_no_gpu_is_refused_unless_the_proof_is_switched_off():
 
 
 def test_a_linux_machine_with_nvidias_driver_is_taken():
-    assert refusals("gpu /dev/nvidiactl", "dockerd /usr/bin/dockerd") == []
+    assert refusals(*LINUX) == []
+
+
+def test_a_linux_machine_without_a_driver_is_told_how_to_get_it():
+    assert refusals("plain", LINUX[2]) == [
+        "No GPU is visible: /dev/nvidiactl is not there, so NVIDIA's driver does not run. Run "
+        '"sudo ubuntu-drivers install" and restart this machine; '
+        "nvidia-smi has to show the GPU. Without a GPU, set nvidia_ctk_gpu_check to false."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        ("nvidia-container-cli: nvml error: driver not loaded", "NVIDIA's driver does not run. Restart this machine"),
+        ("failed to initialize NVML: ERROR_DRIVER_NOT_LOADED", "NVIDIA's driver does not run. Restart this machine"),
+        ("load library failed: libnvidia-ml.so.1: cannot open shared object file", "NVIDIA's driver is not whole"),
+        ("was skipped, since one of its conditions does not hold", "NVIDIA's driver is not whole"),
+        ("Failed to initialize NVML: Driver/library version mismatch", "another one than the one that runs"),
+        ("unsatisfied condition: cuda>=13.4", '"ubuntu-drivers list" names them'),
+        ('exec: "nvidia-smi": executable file not found in $PATH', "check that nvidia-smi works outside"),
+        ("nvidia-cdi-refresh.service did not end within 120 seconds.", "Restart this machine and run this again"),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "Docker does not run"),
+    ],
+)  # fmt: skip
+def test_on_a_linux_machine_no_cause_speaks_of_windows(error, cause):
+    said = value("__nvidia_ctk_cause", "plain", __nvidia_ctk_answer={"stderr": error, "stdout": ""})
+    assert cause in said
+    assert "Windows" not in said
+    assert "wsl" not in said
 
 
 def test_docker_has_to_be_there():
@@ -155,7 +185,7 @@ def test_docker_has_to_be_there():
 @pytest.mark.parametrize("version", ["1.19.1", "1.9.0"])
 def test_a_version_that_wsl_cannot_use_is_refused_there_and_only_there(version):
     assert f"nvidia_ctk_version {version} is below 1.20.0" in refusals(nvidia_ctk_version=version)[0]
-    assert refusals("gpu /dev/nvidiactl", "dockerd /usr/bin/dockerd", nvidia_ctk_version=version) == []
+    assert refusals(*LINUX, nvidia_ctk_version=version) == []
 
 
 @pytest.mark.parametrize("version", ["latest", "1.20", "1.20.1-1"])
@@ -265,6 +295,15 @@ def test_a_specification_from_before_a_driver_update_does_not_count(look, former
         shutil.copytree(look.store, new)
     else:
         look.store.rename(new)
+    assert [line for line in look() if line.startswith("spec ")] == []
+
+
+def test_a_specification_from_before_an_update_of_a_linux_driver_does_not_count(look):
+    library = look.store.parents[2] / "libcuda.so.550.163.01"
+    library.write_text("")
+    look.spec.write_text(f"  mounts:\n  - hostPath: {library}\n    containerPath: {library}\n")
+    assert "spec /var/run/cdi/nvidia.yaml" in look()
+    library.rename(library.with_name("libcuda.so.550.200.02"))
     assert [line for line in look() if line.startswith("spec ")] == []
 
 

@@ -135,3 +135,14 @@ def test_each_expression_and_remedy_is_one_that_can_be_used():
         re.compile(entry["error"])
         assert set(re.findall(r"{(\w*)}", entry["remedy"])) <= {"user"}
         assert "\n" not in entry["remedy"]
+
+
+def test_the_remedy_for_a_gpu_outside_wsl_is_for_its_own_driver():
+    said = "docker: nvidia-container-cli: initialization error: nvml error: driver not loaded: unknown."
+    given = remedy_of(said, known("nvidia", wsl=False), "otherwise")
+    assert given.startswith("NVIDIA's driver does not run. Restart this machine")
+    assert [
+        one.remedy
+        for one in known("nvidia", wsl=False)
+        if one.pattern != "dxcore" and ("wsl --" in one.remedy or "on Windows" in one.remedy)
+    ] == []

@@ -16,8 +16,9 @@ def refusals(**variables):
     return role_value("wsl_proxy", "__wsl_proxy_refusals", **({"ansible_facts": SYSTEMD} | variables))
 
 
-def cause(message):
-    return role_value("wsl_proxy", "__wsl_proxy_cause", ansible_failed_result={"msg": message})
+def cause(message, *found):
+    look = {"stdout_lines": list(found)}
+    return role_value("wsl_proxy", "__wsl_proxy_cause", ansible_failed_result={"msg": message}, __wsl_proxy_look=look)
 
 
 def files(*found, **variables):
@@ -298,7 +299,7 @@ def test_a_docker_address_that_is_no_address_is_refused(address):
 def test_all_refusals_come_at_once_and_a_distro_without_systemd_is_told_the_remedy():
     found = refusals(ansible_facts={"service_mgr": "sysvinit"}, wsl_proxy_check_url="google.com")
     assert len(found) == 2
-    assert 'Write "[boot] systemd=true" to /etc/wsl.conf' in found[0]
+    assert 'In WSL, write "[boot] systemd=true" to /etc/wsl.conf' in found[0]
     assert found[1] == "wsl_proxy_check_url 'google.com' is no http or https address."
 
 
@@ -320,3 +321,22 @@ def test_each_failure_names_its_own_cause_and_remedy(message, says):
     text = cause(f"Status code was {message}")
     assert says in text
     assert len(text) < 550
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("[Errno 111] Connection refused", "proxy_host and proxy_port say where it is looked for"),
+        (
+            "Connection failure: timed out",
+            "Let the firewall of the machine with the proxy accept TCP port 7890 from here",
+        ),
+        ("[Errno -2] Name or service not known", "Set proxy_host to the address of the machine that has the proxy"),
+        ("Status code was 407", "asks for a password"),
+    ],
+)
+def test_outside_wsl_no_failure_speaks_of_windows(message, says):
+    text = cause(message, "plain")
+    assert says in text
+    assert "Windows" not in text
+    assert "WSL" not in text or "407" in message

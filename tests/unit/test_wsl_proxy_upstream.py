@@ -15,11 +15,14 @@ NAT_ROUTE = "default via 172.30.7.1 dev eth0 proto kernel"
 def upstream(tmp_path):
     """Ask the resolver on a machine with this wslinfo, route, set of network devices and names."""
 
-    def upstream(*arguments, wslinfo=None, route=NAT_ROUTE, devices=(), names=None):
+    def upstream(*arguments, wslinfo=None, route=NAT_ROUTE, devices=(), names=None, wsl=True):
         for tool in ("sh", "awk", "bash", "timeout"):
             (tmp_path / tool).symlink_to(shutil.which(tool))
         device = f'case " {" ".join(devices)} " in *" $3 "*) exit 0 ;; *) exit 1 ;; esac'
-        fakes = {"ip": f'case "$*" in *route*) echo "{route}" ;; *) {device} ;; esac'}
+        fakes = {
+            "grep": f"exit {0 if wsl else 1}",
+            "ip": f'case "$*" in *route*) echo "{route}" ;; *) {device} ;; esac',
+        }
         if wslinfo is not None:
             fakes["wslinfo"] = wslinfo
         known = (f"{name}) printf '{lines}' ;;" for name, lines in (names or {}).items())
@@ -58,6 +61,21 @@ def test_without_a_way_to_windows_the_mode_is_refused_by_its_name(upstream, mode
 
 def test_without_wslinfo_it_is_nat(upstream):
     assert upstream("7897") == (0, "172.30.7.1:7897\n", "")
+
+
+def test_a_machine_that_is_not_wsl_has_no_windows_and_its_router_is_not_asked(upstream):
+    code, out, err = upstream("7890", wsl=False)
+    assert (code, out) == (1, "")
+    assert err == (
+        "wsl-proxy-upstream: this machine is not WSL, so there is no Windows with the proxy. Set "
+        "proxy_host in your settings (without the inventory, wsl_proxy_upstream) to the machine that has the proxy, "
+        "127.0.0.1 if it is this one, or proxy_state to absent if there is none.\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.168.1.9"])
+def test_a_machine_that_is_not_wsl_uses_the_proxy_that_it_is_given(upstream, host):
+    assert upstream("7890", host, wsl=False) == (0, f"{host}:7890\n", "")
 
 
 def test_without_wslinfo_the_device_loopback0_tells_mirrored(upstream):

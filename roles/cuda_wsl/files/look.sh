@@ -1,14 +1,25 @@
 # role:cuda_wsl
 # Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GIB", "gpu NAME" or "nogpu CAUSE",
 # "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT", "indexed VERSION" (by apt) or "offered VERSION" (by the repository),
-# "active LINK FOLDER", "chosen LINK FOLDER" where somebody and not the newest version decided, "noted VERSION" as the role chose it.
-# usage: sh -c THIS look "DRIVER-PATTERN ..." REPOSITORY PROXY PACKAGE ...
+# "active LINK FOLDER", "chosen LINK FOLDER" where somebody and not the newest version decided, "noted VERSION" as the role chose it,
+# "plain": no WSL, "nvidias": the driver there is from NVIDIA's repository.
+# usage: sh -c THIS look "DRIVER-PATTERN ..." "REPOSITORY-IN-WSL REPOSITORY-ELSEWHERE" PROXY PACKAGE ...
 export LC_ALL=C.UTF-8
 set -f
+# WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
+in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
 installed() { dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'; }
 
-installed $1 | sed 's/^/driver /'
-repository=$2 proxy=$3
+repository=${2%% *} proxy=$3
+drivers=$(installed $1)
+[ -z "$drivers" ] || printf 'driver %s\n' $drivers
+if ! in_wsl; then
+    echo plain
+    repository=${2##* }
+    [ -z "$drivers" ] || timeout 60 apt-cache policy $drivers |
+        awk '/^     [^ ]/ {here = 0} $1 == "***" {here = 1} here && /^        / {print $2}' |
+        grep -Eq '/compute/cuda/repos/|/cuda-repo-' && echo nvidias
+fi
 shift 3
 installed 'cuda-repo-*-local' | sed 's/^/local /'
 installed 'cuda-toolkit*' "$@" | sort -u | sed 's/^/installed /'
@@ -44,13 +55,25 @@ grep -EHns '^[^#]*LD_LIBRARY_PATH=.*cuda' /etc/environment /etc/profile /etc/pro
     /home/*/.bashrc /home/*/.profile /home/*/.bash_profile /home/*/.zshrc | grep -v '^/etc/profile.d/cuda.sh:' | sed 's/^/ldpath /'
 echo "free $(($(df --output=avail -k /usr | tail -n 1) / 1048576))"
 
-smi=/usr/lib/wsl/lib/nvidia-smi
+if in_wsl; then
+    smi=/usr/lib/wsl/lib/nvidia-smi
+    missing="install the NVIDIA driver on Windows, then run wsl --shutdown there; a distro of WSL version 1 has no GPU."
+    silent="run wsl --shutdown on Windows and start the distro again; if it stays so, update the NVIDIA driver."
+    failed="update the NVIDIA driver on Windows (or enable the GPU there), then run wsl --shutdown."
+else
+    smi=$(command -v nvidia-smi || echo /usr/bin/nvidia-smi)
+    missing='this machine has no NVIDIA driver. Run "sudo ubuntu-drivers install" and restart it (on a server "sudo ubuntu-drivers install --gpgpu"
+        and, for nvidia-smi, "sudo apt-get install" with the package nvidia-utils-NUMBER-server of the same number).'
+    silent='restart this machine; if it stays so, "sudo dmesg | grep NVRM" says what the driver met.'
+    failed='restart this machine, so that the driver which is installed is the one that runs; if it stays so, run "sudo ubuntu-drivers install", and
+        see whether Secure Boot keeps its module out ("mokutil --sb-state").'
+fi
 if [ ! -x $smi ]; then
-    echo "nogpu $smi is missing: install the NVIDIA driver on Windows, then run wsl --shutdown there; a distro of WSL version 1 has no GPU."
+    echo "nogpu $smi is missing:" $missing
 elif said=$(timeout --kill-after=5 60 $smi -L 2>&1); then
     echo "gpu $said" | head -n 1
 elif [ $? -ge 124 ]; then
-    echo "nogpu nvidia-smi does not answer within a minute: run wsl --shutdown on Windows and start the distro again; if it stays so, update the NVIDIA driver."
+    echo "nogpu nvidia-smi does not answer within a minute:" $silent
 else
-    echo "nogpu nvidia-smi says '$(echo "$said" | head -n 1)': update the NVIDIA driver on Windows (or enable the GPU there), then run wsl --shutdown."
+    echo "nogpu nvidia-smi says '$(echo "$said" | head -n 1)':" $failed
 fi

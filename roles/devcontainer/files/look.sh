@@ -1,7 +1,10 @@
 # role:devcontainer
 # Read-only look at the host, one finding a line: "home PATH", "unknown USER", "file PATH", "drive PATH", "missing PATH", "vscode COMMAND",
-# "extension ID".
+# "extension ID", "plain": no WSL.
 # usage: sh -c THIS look USER FOLDER DATASETS VSCODE     VSCODE: anything but "" to look for VS Code
+# WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
+in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
+in_wsl || echo plain
 user=$1 folder=$2 datasets=$3 vscode=$4
 home=$(timeout 20 getent passwd "$user" | cut -d: -f6)
 if [ -n "$home" ]; then echo "home $home"; else echo "unknown $user"; fi

@@ -663,6 +663,21 @@ def free_gib(folder):
     return status.f_bavail * status.f_frsize // 2**30
 
 
+def in_wsl():
+    """Tell whether this is WSL, by what its kernel shows: its name, its way to start programs, what Windows mounts."""
+
+    def text(path):
+        try:
+            with open(at(path), encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    name = text("/proc/sys/kernel/osrelease").lower()
+    interop = os.path.exists(at("/proc/sys/fs/binfmt_misc/WSLInterop"))
+    return "microsoft" in name or "wsl" in name or interop or " /usr/lib/wsl/" in text("/proc/mounts")
+
+
 def look(wanted):
     """Return the whole document."""
     wanted = {**WANTED, **wanted}
@@ -685,6 +700,7 @@ def look(wanted):
     data = content.get("data-root") if isinstance(content.get("data-root"), str) else "/var/lib"
     release = os.uname().release
     return {
+        "wsl": in_wsl(),
         "wsl1": release if release.endswith("-Microsoft") else "",
         "desktop": desktop(),
         "desktop_elsewhere": os.path.exists(at("/mnt/wsl/docker-desktop")),

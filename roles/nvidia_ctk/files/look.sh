@@ -1,14 +1,21 @@
 # Prints what the role has to know, a key and a value a line. Arguments: the file that remembers the last proof, and the user of the proof.
 proof=$1 user=$2
+# WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
+in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
 config=/etc/docker/daemon.json
 toml=/etc/nvidia-container-runtime/config.toml
 spec=$(sed -n 's/^NVIDIA_CTK_CDI_OUTPUT_FILE_PATH=//p' /etc/nvidia-container-toolkit/nvidia-cdi-refresh.env 2>/dev/null | tail -n 1)
 spec=${spec:-/var/run/cdi/nvidia.yaml}
 
-[ ! -d /usr/lib/wsl/lib ] || echo "wsl /usr/lib/wsl/lib"
-for device in /dev/dxg /dev/nvidiactl; do
-  [ ! -e $device ] || echo "gpu $device"
-done
+if in_wsl; then
+  echo wsl
+  device=/dev/dxg
+else
+  echo plain
+  device=/dev/nvidiactl # after a start it is there when a program of root's has asked for the GPU
+  [ -e $device ] || timeout --kill-after=5 60 nvidia-smi -L >/dev/null 2>&1
+fi
+[ ! -e $device ] || echo "gpu $device"
 command -v dockerd | sed 's/^/dockerd /'
 [ ! -s $config ] || python3 -m json.tool $config 2>&1 >/dev/null | sed -n '$s/^/json /p'
 dpkg-query -W -f '${db:Status-Status} ${Package}=${Version}\n' nvidia-container-toolkit nvidia-container-toolkit-base \
@@ -16,9 +23,11 @@ dpkg-query -W -f '${db:Status-Status} ${Package}=${Version}\n' nvidia-container-
 home=$(timeout 20 getent passwd "$user" | cut -d: -f6)
 [ -n "$home" ] || echo "unknown $user"
 
-# The specification names files of the Windows driver, whose folder gets another name with every driver update; the former one may stay.
+# The specification names files of the driver. With every update the folder of the Windows driver, and the files of a Linux driver, get other
+# names; the former ones may stay.
 echo "at $spec"
-if [ -s "$spec" ] && grep -o '/usr/lib/wsl/drivers/[^" :]*' "$spec" | sort -u | while read -r file; do [ -e "$file" ] || exit 1; done &&
+named() { grep -o '/usr/lib/wsl/drivers/[^" :]*' "$spec"; sed -n 's/^[ -]*hostPath: *"*\([^"]*\).*/\1/p' "$spec"; }
+if [ -s "$spec" ] && named | sort -u | while read -r file; do [ -e "$file" ] || exit 1; done &&
   [ -z "$(find /usr/lib/wsl/drivers -maxdepth 2 -name libcuda.so.1.1 -cnewer "$spec" 2>/dev/null)" ]; then
   echo "spec $spec"
 fi
@@ -31,6 +40,6 @@ fi
 
 # A proof counts while nothing that it depends on is newer.
 newer=$(find $config "$spec" "$home/.docker/config.json" /etc/systemd/system/docker.service.d /usr/bin/dockerd \
-  /usr/bin/nvidia-container-runtime-hook /usr/lib/wsl/lib /usr/lib/wsl/drivers -maxdepth 1 -cnewer "$proof" 2>/dev/null)
+  /usr/bin/nvidia-container-runtime-hook /usr/bin/nvidia-smi /usr/lib/wsl/lib /usr/lib/wsl/drivers -maxdepth 1 -cnewer "$proof" 2>/dev/null)
 [ ! -s "$proof" ] || [ -n "$newer" ] || sed 's/^/proved /' "$proof"
 exit 0

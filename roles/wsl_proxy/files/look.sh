@@ -1,10 +1,13 @@
 # role:wsl_proxy
 # Read-only look at the host, one finding a line: "upstream HOST:PORT" or "unresolved CAUSE", "foreign FILE:LINE:TEXT", "stale UNIT",
 # "aptmain": apt.conf sets a proxy, "aptlater" and "aptdead FILE:LINE:TEXT": what apt would use in place of the relay,
-# "bip ADDRESS": the address of docker0 that the user has chosen.
+# "bip ADDRESS": the address of docker0 that the user has chosen, "plain": no WSL.
 # A user name and a password in a proxy's address are masked.
 # usage: sh -c THIS look RESOLVER PORT [HOST]
 export LC_ALL=C.UTF-8
+# WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
+in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
+in_wsl || echo plain
 resolver=$1
 shift
 if found=$(sh -c "$resolver" wsl-proxy-upstream "$@" 2>&1); then echo "upstream $found"; else echo "unresolved $found"; fi
