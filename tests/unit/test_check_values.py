@@ -86,7 +86,8 @@ def test_every_variable_of_the_inventory_that_a_person_sets_is_checked():
     derived = {
         *("proxy_container_host", "proxy_relay_url", "proxy_container_url", "proxy_download_url", "proxy_windows_url"),
         *("windows_host", "windows_from_inside", "windows_password"),
-        "apt_mirror_uri",  # the option of a role, of the same name
+        *("apt_mirror_uri", "wsl_proxy_upstream"),  # options of roles, of the same name
+        "linux_classic_sudo",
     }
     files = sorted((ROOT / "inventory" / "group_vars" / "all").glob("*.yml"))
     names = {name for path in files for name in load(path)}
