@@ -111,6 +111,12 @@ def test_a_machine_that_is_not_wsl_gets_the_repository_of_its_release(release, t
     assert [value(name, [*GOOD, "plain"], release) for name in NAMES[:2]] == expected
 
 
+def test_the_look_gets_both_repositories_since_it_tells_which_counts():
+    assert value("__cuda_wsl_look_in") == f"{SITE}/wsl-ubuntu/x86_64 {SITE}/ubuntu2404/x86_64"
+    mine = {"cuda_wsl_repository": "https://mirror.example/cuda/"}
+    assert value("__cuda_wsl_look_in", **mine) == "https://mirror.example/cuda https://mirror.example/cuda"
+
+
 def test_the_same_tree_on_another_site_has_the_same_key():
     site = {"cuda_wsl_repository": "https://developer.download.nvidia.cn/compute/cuda/repos/ubuntu2604/x86_64"}
     assert [value(name, release="26.04", **site) for name in NAMES] == [
