@@ -94,7 +94,7 @@ def test_ansibles_modules_work_unchanged(pc, tmp_path, origin):
     )
     done = subprocess.run(
         [sys.executable, "-m", "ansible", "playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"],
-        capture_output=True, text=True, timeout=240, check=False, cwd=ROOT,
+        capture_output=True, text=True, timeout=500, check=False, cwd=ROOT,
         env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_CALLBACKS_ENABLED": "preload"},
     )  # fmt: skip
     assert done.stdout.startswith("{"), done.stdout + done.stderr
