@@ -330,7 +330,38 @@ def test_the_best_gpu_counts():
 )
 def test_cuda_is_there_when_nvcc_runs_and_windows_lists_it(stdout, keys, there):
     known = {"__cuda_windows_nvcc_read": {"stdout": stdout}, "__cuda_windows_programs": {"sub_keys": keys}}
+    known["__cuda_windows_notes"] = {"properties": {}}
     assert role_value("cuda_windows", "__cuda_windows_there", **known) is there
+
+
+@pytest.mark.parametrize(
+    ("notes", "there", "update"),
+    [
+        ({}, True, ""),  # of a toolkit that was there before only the minor version is known
+        ({"13.4": "13.4.2"}, True, ""),
+        ({"13.4": "13.4.1"}, False, "13.4.1"),
+        ({"12.9": "12.9.1"}, True, ""),
+    ],
+)
+def test_another_update_of_the_roles_own_toolkit_is_another_toolkit(notes, there, update):
+    known = {
+        "cuda_windows_version": "13.4.2",
+        "__cuda_windows_nvcc_read": {"stdout": "Cuda compilation tools, release 13.4, V13.4.61"},
+        "__cuda_windows_programs": {"sub_keys": ["{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}_CUDAToolkit_13.4"]},
+        "__cuda_windows_notes": {"properties": {name: {"value": version} for name, version in notes.items()}},
+    }
+    assert role_value("cuda_windows", "[__cuda_windows_there, __cuda_windows_update]", **known) == [there, update]
+
+
+def test_all_toolkits_of_the_role_are_uninstalled_and_no_other():
+    guid = "{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}"
+    names = ["CUDANvcc_13.4", "CUDAToolkit_12.9", "CUDAToolkit_1279", "CUDAToolkit_13.3", "Display.Driver"]
+    known = {
+        "__cuda_windows_programs": {"sub_keys": [f"{guid}_{name}" for name in names]},
+        "__cuda_windows_uninstall_shorts": ["13.4", "12.9"],
+    }
+    found = role_value("cuda_windows", "__cuda_windows_uninstall_products", **known)
+    assert found == [f"{guid}_CUDANvcc_13.4", f"{guid}_CUDAToolkit_12.9"]
 
 
 def disk(free_gb: int) -> dict:
@@ -346,6 +377,7 @@ def cuda(version: str, components: list[str], gpu: str = "581.57, 8.9", free_gb:
         "cuda_windows_components": components,
         "__cuda_windows_nvcc_read": {"skipped": True},
         "__cuda_windows_programs": {"sub_keys": []},
+        "__cuda_windows_notes": {},
         "__cuda_windows_smi_read": {"stdout_lines": [gpu]},
         "__cuda_windows_disks": disk(free_gb),
     }

@@ -38,4 +38,4 @@ def test_the_installer_was_fetched_once_through_the_proxy_and_removed(pc):
 
 
 def test_the_role_notes_that_it_installed_the_toolkit(pc):
-    assert pc.value(f"{MINE}\\cuda_windows", "installed") == "13.4"
+    assert pc.value(f"{MINE}\\cuda_windows", "13.4") == "13.4.1"
