@@ -72,7 +72,7 @@ options:
     default: false
   directory_mode:
     description: Mode of the file's folder when it has to be made, which then belongs to the file's owner. Without
-      it, a missing folder is an error.
+      it, a missing folder is an error. With it, what root has left in a folder of somebody else becomes the owner's.
     type: str
 extends_documentation_fragment: [ansible.builtin.files]
 attributes:
@@ -392,13 +392,16 @@ class File:
         return True
 
     def mend_folder(self):
-        """Give the folder that root has made in somebody's place (by sudo) to the owner of the file."""
-        owner = self.module.params["owner"]
-        if not owner or self.module.params["directory_mode"] is None or not os.path.isdir(self.folder):
+        """Give what root has left in somebody's folder (by sudo) to the owner of the file; links are not followed."""
+        folder, parameters, changed = os.path.dirname(self.module.params["path"]), self.module.params, False
+        if not parameters["owner"] or parameters["directory_mode"] is None or os.path.islink(folder):
             return False
-        if os.stat(self.folder).st_uid != 0:
-            return False
-        return self.attributes(self.folder, None)
+        below = [os.path.join(top, name) for top, *names in os.walk(folder) for name in sum(names, [])]
+        for path in [folder, *below]:
+            if os.path.lexists(path) and os.lstat(path).st_uid == 0 and pwd.getpwnam(parameters["owner"]).pw_uid != 0:
+                changed = self.module.set_owner_if_different(path, parameters["owner"], changed)
+                changed = self.module.set_group_if_different(path, parameters["group"], changed)
+        return changed
 
     def allow_owner(self, path):
         """Refuse a place whose files cannot get an owner, before anything is written there."""

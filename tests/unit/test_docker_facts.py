@@ -345,10 +345,41 @@ def test_a_context_is_judged_by_where_it_leads(facts, write, host, fine):
 
 
 def test_a_folder_that_belongs_to_somebody_else_is_named(facts, write, monkeypatch):
-    write(CLIENT, {})
+    folder = write(CLIENT, {}).parent
+    if os.geteuid() == 0:  # what is root's is mended
+        os.chown(folder, 4712, -1)
     monkeypatch.setattr(facts.pwd, "getpwnam", lambda _: pwd.struct_passwd(("dev", "x", 4711, ME.pw_gid, "", HOME, "")))
     assert f"{HOME}/.docker belongs to " in user(facts)["problems"][0]
     assert f"sudo chown -R dev: {HOME}/.docker" in user(facts)["problems"][0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves what is root's")
+def test_what_root_has_left_in_the_users_folder_is_mended_and_what_others_have_is_named(facts, write, monkeypatch):
+    dev = pwd.struct_passwd(("dev", "x", 4711, ME.pw_gid, "", HOME, ""))
+    monkeypatch.setattr(facts.pwd, "getpwnam", lambda _: dev)
+    folder = write(CLIENT, {}).parent
+    key = write(f"{HOME}/.docker/buildx/current", "x")
+    for path in (folder, folder / "config.json"):
+        os.chown(path, 4711, -1)
+    assert (user(facts)["problems"], user(facts)["changes"]) == ([], True)  # buildx, and what is in it
+    for path in (key, key.parent):
+        os.chown(path, 4711, -1)
+    assert (user(facts)["problems"], user(facts)["changes"]) == ([], False)
+    os.chown(folder / "config.json", 4712, -1)
+    assert user(facts)["problems"][0].startswith(f"{CLIENT} belongs to 4712, so the docker command of dev")
+    monkeypatch.setattr(facts.pwd, "getpwnam", lambda _: ME)
+    assert (user(facts)["problems"], user(facts)["changes"]) == ([], False)  # root himself reads everything
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves what is root's")
+def test_a_link_to_a_folder_of_root_is_not_given_away_but_named(facts, write, monkeypatch, tmp_path):
+    dev = pwd.struct_passwd(("dev", "x", 4711, ME.pw_gid, "", HOME, ""))
+    monkeypatch.setattr(facts.pwd, "getpwnam", lambda _: dev)
+    elsewhere = write("/etc/elsewhere/config.json", {}).parent
+    (tmp_path / HOME.lstrip("/")).mkdir(parents=True)
+    (tmp_path / f"{HOME}/.docker".lstrip("/")).symlink_to(elsewhere)
+    assert user(facts)["changes"] is False
+    assert user(facts)["problems"][0].startswith(f"{HOME}/.docker belongs to root, so the docker command of dev")
 
 
 def test_a_plugin_that_cannot_be_run_is_named_and_a_link_to_nothing_does_no_harm(facts, write, tmp_path):

@@ -404,3 +404,34 @@ def test_a_users_file_and_the_folder_that_sudo_made_are_given_to_the_user(merge,
     assert (folder.stat().st_uid, merge(**options)["changed"]) == (nobody, False)
     os.chown(path, 0, 0)
     assert (merge(**options)["changed"], path.stat().st_uid) == (True, nobody)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_all_that_sudo_has_left_is_given_to_the_user_and_nothing_else(merge, tmp_path):
+    nobody, folder, system = pwd.getpwnam("nobody").pw_uid, tmp_path / ".docker", tmp_path / "docker-compose"
+    login = '{"auths": {"r.example.com": {"auth": "eA=="}}}'
+    for name in ("config.json", "buildx/current", "contexts/meta/a"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(login)
+    system.write_text("a program of the system")
+    (folder / "cli-plugins").mkdir()
+    (folder / "cli-plugins" / "docker-compose").symlink_to(system)
+    os.chown(folder / "contexts", 4711, -1)
+    options = {"path": str(folder / "config.json"), "owner": "nobody", "directory_mode": "0700"}
+    assert merge(check=True, **options)["changed"] is True
+    assert (folder / "buildx").stat().st_uid == 0
+    assert merge(**options)["changed"] is True
+    given = {path.relative_to(folder).as_posix(): path.lstat().st_uid for path in [folder, *folder.rglob("*")]}
+    assert given.pop("contexts") == 4711
+    assert set(given.values()) == {nobody}
+    assert len(given) == 8
+    assert (system.stat().st_uid, (folder / "config.json").read_text()) == (0, login)
+    assert merge(**options)["changed"] is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_folder_that_is_a_link_is_not_given_away(merge, tmp_path):
+    (tmp_path / "system").mkdir()
+    (tmp_path / ".docker").symlink_to(tmp_path / "system")
+    assert merge(path=f"{tmp_path}/.docker/config.json", owner="nobody", directory_mode="0700")["changed"] is False
+    assert (tmp_path / "system").stat().st_uid == 0

@@ -117,15 +117,29 @@ def test_a_daemon_that_listens_elsewhere_is_asked_there_and_nothing_hangs(host):
     assert shown == "http://127.0.0.1:17890\n"
 
 
-def test_a_users_docker_command_that_leads_elsewhere_or_that_is_not_his_is_named(host):
-    host.run("mv /home/dev/.docker /home/dev/kept; install -d -o root /home/dev/.docker")
+def test_a_users_docker_command_that_leads_elsewhere_or_a_folder_of_another_user_is_named(host):
+    host.run("mv /home/dev/.docker /home/dev/kept; install -d -o daemon /home/dev/.docker")
     host.run("echo 'DOCKER_HOST=tcp://localhost:2375' >> /etc/environment")
     changed, message = converge(host)
     host.run("rmdir /home/dev/.docker; mv /home/dev/kept /home/dev/.docker; sed -i /DOCKER_HOST/d /etc/environment")
     assert changed == 0
-    assert "/home/dev/.docker belongs to root" in message
+    assert "/home/dev/.docker belongs to daemon" in message
     assert "sudo chown -R dev: /home/dev/.docker" in message
     assert (
         "DOCKER_HOST leads the docker command of every user away from this machine's Docker (/etc/environment:"
         in message
     )
+
+
+def test_what_sudo_docker_login_has_left_is_given_to_the_user_with_its_logins(host, user_run):
+    """As after "sudo -E docker login", or with a sudo that keeps HOME."""
+    before = config_json(host)
+    host.run(
+        "mkdir -p /home/dev/.docker/buildx; touch /home/dev/.docker/buildx/current; chown -R root: /home/dev/.docker"
+    )
+    assert user_run("cat .docker/config.json").rc != 0
+    assert converge(host) == (1, "")
+    assert host.check_output("find /home/dev/.docker ! -user dev -o ! -group dev") == ""
+    assert config_json(host) == before
+    assert before["auths"] == {"registry.example.com": {"auth": "ZGV2OnNlY3JldA=="}}
+    assert user_run("docker info").stderr == ""

@@ -438,20 +438,30 @@ def context_problem(user, home, content, addresses):
     return f"{what}, which is {host} and not the Docker of this machine. {remedy}"
 
 
+def left_by_root(account, home):
+    """Tell whether root has left something in the user's folder for Docker (by sudo), which json_merge gives to him."""
+    folder = f"{home}/.docker"
+    if account.pw_uid == 0 or os.path.islink(at(folder)) or filesystem(folder)[1] in WINDOWS:
+        return False
+    below = (os.path.join(top, name) for top, *names in os.walk(at(folder)) for name in sum(names, []))
+    return any(os.path.lexists(path) and os.lstat(path).st_uid == 0 for path in (at(folder), *below))
+
+
 def owner_problem(user, account, home):
-    """Name a part of the user's folder for Docker that he cannot write."""
+    """Name a part of the user's folder for Docker that he cannot write, and that is not mended by itself."""
+    mended = left_by_root(account, home)
     for name in ("", "/config.json", "/buildx", "/contexts", "/cli-plugins"):
         path = f"{home}/.docker{name}"
         try:
             owner = os.stat(at(path)).st_uid
         except OSError:
             continue
-        if owner != account.pw_uid and filesystem(path)[1] not in WINDOWS:
-            whose = pwd.getpwuid(owner).pw_name if owner == 0 else owner
-            return (
-                f"{path} belongs to {whose}, so the docker command of {user} cannot use it. "
-                f"Run: sudo chown -R {user}: {home}/.docker"
-            )
+        if owner in (account.pw_uid, 0 if mended else None) or account.pw_uid == 0 or filesystem(path)[1] in WINDOWS:
+            continue
+        return (
+            f"{path} belongs to {owner_name(owner)}, so the docker command of {user} cannot use it. "
+            f"Run: sudo chown -R {user}: {home}/.docker"
+        )
     return ""
 
 
@@ -467,6 +477,13 @@ def plugin_problems(user, home, content):
                 f"{path} cannot be run, and the docker command of {user} takes it for its own. Run: sudo rm -r {path}"
             )
     return found
+
+
+def owner_name(number):
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def group_name(number):
@@ -503,7 +520,7 @@ def user_facts(name, wanted, addresses):
         "windows": real if kind in WINDOWS else "",
         "dead_stores": dead,
         "recorded": recorded,
-        "changes": bool(dead) or recorded,
+        "changes": bool(dead) or recorded or left_by_root(account, home),
         "misspelt": misspelt(content, taken),
     }
 
