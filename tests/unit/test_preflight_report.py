@@ -27,7 +27,7 @@ SCHEMA = json.loads((ROOT / "playbooks" / "files" / "preflight.schema.json").rea
 SAYS_NO = ("ansible.builtin.assert", "ansible.builtin.fail")
 INCLUDES = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
 STUBS = {"cuda_windows": {"__cuda_windows_there": False}}
-"""What a role's list of refusals asks besides its checks."""
+"""What a role's list of refusals asks, and what is no list of refusals itself."""
 
 
 class Copy:
@@ -58,6 +58,11 @@ class Copy:
                 where = "is match('values')" if of_value else "is not match('values')"
                 said = {"refuse": f"{{{{ inventory_hostname {where} }}}}", "because": self.word(role, name, number)}
                 constants[name][number] = said | ({"option": check["option"]} if of_value else {}) | {"always": True}
+        for name in set(re.findall(r"__\w+", str(constants.get(f"__{role}_refusals")))) - {
+            *tables,
+            *STUBS.get(role, {}),
+        }:
+            constants[name] = [self.word(role, name)]  # a list of refusals that something else has made
         tasks = []
         for stage, task in enumerate(self.refusing(folder / "tasks", "preflight.yml")):
             self.stages = max(self.stages, stage + 1)
