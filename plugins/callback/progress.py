@@ -114,10 +114,15 @@ def names(hosts: Iterable[str]) -> str:
     return f"{', '.join(known[:NAMED])} and {len(known) - NAMED} others"
 
 
+def first_bad(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of the first bad item of a loop, else the answer itself."""
+    bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
+    return bad[0] if bad else answer
+
+
 def message_of(answer: dict[str, Any]) -> str:
     """Return what a failed task said; of a loop what its first bad item said."""
-    bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
-    answer = bad[0] if bad else answer
+    answer = first_bad(answer)
     message = answer.get("msg") or answer.get("module_stderr") or "no message"
     return "\n".join(map(str, message)) if isinstance(message, list) else str(message)
 
@@ -129,8 +134,13 @@ def why_unreachable(answer: dict[str, Any]) -> str:
 
 
 def explained(answer: dict[str, Any]) -> str:
-    """Return why a task failed: what it said, after the cause and the remedy where WinRM broke."""
+    """Return why a task failed: what it said, after the cause and the remedy where WinRM broke or a program hung."""
     why = why_unreachable(answer)
+    if limit := first_bad(answer).get("timedout"):
+        why = (
+            f"The program that it runs had not ended after {limit['period']} s and was stopped: it hangs. Restart that "
+            "machine, then run again."
+        )
     return f"{why} ({message_of(answer)})" if why else message_of(answer)
 
 

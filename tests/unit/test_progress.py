@@ -83,6 +83,16 @@ def test_why_a_task_failed_is_what_its_first_bad_item_says(answer, text):
     assert progress.said(answer) == text
 
 
+def test_a_program_that_hung_is_called_that():
+    answer = {"failed": True, "timedout": {"period": 60}, "msg": "Timed out after 60 second(s)."}
+    text = (
+        "The program that it runs had not ended after 60 s and was stopped: it hangs. Restart that machine, then run "
+        "again. (Timed out after 60 second(s).)"
+    )
+    assert progress.said(answer) == text
+    assert progress.said({"failed": True, "msg": "One or more items failed", "results": [{}, answer]}) == text
+
+
 def test_many_hosts_are_counted():
     assert progress.names(["b", "a"]) == "a, b"
     assert progress.names(f"pc{number:03}" for number in range(1, 51)) == "pc001, pc002, pc003 and 47 others"

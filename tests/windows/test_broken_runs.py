@@ -223,3 +223,47 @@ def test_an_uninstaller_that_hangs_is_stopped_and_named(new_pc):
         again = pc.play("--tags", role, *absent)
         assert again.code == 0, again.output[-4000:]
     assert "_CUDAToolkit_13.4" not in json.dumps(pc.state(), default=str)
+
+
+OWN = {
+    "user": "student",
+    "path": "HKCU\\Software\\wsl-dl-playbook\\wsl_enable",
+    "name": "distribution",
+    "data": "Ubuntu-24.04",
+}
+
+
+WSL_HANGS = (
+    "__wsl_enable_seconds",
+    "wsl.exe had not answered after 6 s and was stopped: WSL hangs.",
+    'Type "wsl --shutdown" in PowerShell on the PC; if that does not end either, restart Windows.',
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "limit", "cause", "remedy"),
+    [
+        ("wsl.exe", "id -u student", *WSL_HANGS),
+        ("wsl.exe", "cat /etc/wsl.conf", *WSL_HANGS),
+        ("wsl.exe", "--shutdown", *WSL_HANGS),
+        (
+            "dism.exe",
+            "",
+            "wsl_enable_timeout",
+            "DISM had not ended after 6 s (wsl_enable_timeout) and was stopped",
+            "C:\\Windows\\Logs\\DISM\\dism.log and C:\\Windows\\Logs\\CBS\\CBS.log",
+        ),
+    ],
+)
+def test_what_does_not_answer_is_left_and_the_next_run_goes_on(new_pc, program, words, limit, cause, remedy):
+    hangs = {"program": program, "match": words, "hang": True, "times": 1}
+    features = {"VirtualMachinePlatform": "Disabled" if program == "dism.exe" else "Enabled"}
+    pc = new_pc("already-done", registry=[OWN], features=features, faults={"programs": [hangs]})
+    wanted = ("--tags", "wsl_enable", "-e", "wsl_enable_user=student")
+    run = pc.play(*wanted, "-e", f"{limit}=6")
+    said = " ".join(run.output.split())
+    assert run.code == 2
+    assert cause in said
+    assert remedy in said
+    again = pc.play(*wanted)
+    assert again.code == 0, again.output[-4000:]

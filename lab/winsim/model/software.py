@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..machine import Machine
-    from ..runtime import Process
+    from ..runtime import ModuleCall, Process
 
 NVIDIA = "CN=NVIDIA Corporation, OU=2-J, O=NVIDIA Corporation, L=Santa Clara, S=California, C=US"
 MICROSOFT_CORPORATION = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
@@ -33,9 +33,9 @@ BUSY = 1618  # ERROR_INSTALL_ALREADY_RUNNING
 ENDED = 0xC000013A  # STATUS_CONTROL_C_EXIT: ended from outside
 
 
-def program_fault(machine: Machine, program: str, process: Process) -> dict[str, Any] | None:
+def program_fault(machine: Machine, program: str, process: Process | ModuleCall) -> dict[str, Any] | None:
     """The first fault that is meant for this run of a program; one with ``times`` is used up, ``seconds`` are spent."""
-    command_line = " ".join(process.argv)
+    command_line = " ".join(getattr(process, "argv", ()))  # what Windows does for a module has none
     for fault in list(machine.faults.get("programs", [])):
         if set(fault) - FAULT_KEYS or not {"rc", "seconds", "hang"} & set(fault):
             raise SimulatorError(f"fault of programs not known: {fault}")

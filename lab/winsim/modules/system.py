@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from ..machine import Machine
+from ..model.software import program_fault
 from ..model.timezones import TIMEZONES
 from ..model.users import GROUP_SIDS, system_account
 from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
@@ -63,6 +64,8 @@ def win_optional_feature(call: ModuleCall) -> dict[str, Any]:
             raise ModuleFailure(
                 "Unhandled exception while executing module: The requested operation requires elevation.", **result
             )
+        if program_fault(machine, "dism.exe", call):
+            raise ModuleFailure("Unhandled exception while executing module: The pipeline has been stopped.", **result)
         waits = False
         for feature in wanted:
             if present:

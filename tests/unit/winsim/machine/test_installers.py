@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from winsim.runtime import SimulatorError, run_captured
+from winsim.runtime import MODULES, ModuleCall, ModuleFailure, SimulatorError, run_captured
 
 DESKTOP = "Microsoft.VisualStudio.Workload.NativeDesktop"
 INSTALLER = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer"
@@ -123,6 +123,26 @@ def test_an_installer_that_hangs_ends_only_when_somebody_ends_it(host, effect, t
     thread.join(10)
     assert codes == [0xC000013A]
     assert host.machine.files.exists(NVCC) is there
+
+
+def test_features_hang_until_somebody_ends_it_and_are_as_before(host):
+    host.machine.faults["programs"] = [{"program": "dism.exe", "hang": True, "times": 1}]
+    name, ended, said = "ansible.windows.win_optional_feature", threading.Event(), []
+    call = ModuleCall(host.session, name, {"name": ["VirtualMachinePlatform"]}, cancelled=ended)
+
+    def enable():
+        with pytest.raises(ModuleFailure, match="The pipeline has been stopped"):
+            MODULES[name](call)
+        said.append(host.machine.features.find("VirtualMachinePlatform").state)
+
+    thread = threading.Thread(target=enable)
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    ended.set()
+    thread.join(10)
+    assert said == ["Disabled"]
+    assert host.module("win_optional_feature", name=["VirtualMachinePlatform"])["changed"] is True
 
 
 def test_crt_and_nvvm_are_components_of_their_own_since_cuda_13(host):
