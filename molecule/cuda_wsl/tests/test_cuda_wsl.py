@@ -21,7 +21,7 @@ def test_the_compiler_is_on_the_path_of_a_login_shell(user_run):
 
 def test_a_shell_without_a_login_shell_above_it_knows_the_compiler(host):
     """VS Code's terminals, "docker exec" and "wsl.exe -e bash" start such shells."""
-    bare = "env -i HOME=/home/dev PATH=/usr/bin:/bin runuser -u dev -- bash -i -c"
+    bare = "runuser -u dev -- env -i HOME=/home/dev PATH=/usr/bin:/bin bash -i -c"
     assert host.run(f"{bare} 'command -v nvcc; echo $PATH' </dev/null").stdout == (
         "/usr/local/cuda/bin/nvcc\n/usr/local/cuda/bin:/usr/bin:/bin\n"
     )
