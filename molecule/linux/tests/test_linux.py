@@ -4,6 +4,7 @@ import json
 
 import yaml
 
+GROUP = "wsl"
 DRIVER = "550.163.01-0ubuntu1"
 UUID = "GPU-00000000-1ab0-0000-0000-000000000000"
 
