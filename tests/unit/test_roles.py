@@ -190,7 +190,7 @@ def roles_that_use_apt() -> set[str]:
 
 
 def test_apt_is_looked_at_before_the_first_role_that_uses_it():
-    _, play = load(ROOT / "playbooks" / "wsl.yml")
+    *_, play = load(ROOT / "playbooks" / "wsl.yml")
     (look,) = [task for task in play["pre_tasks"] if task["name"] == "Check apt before the first role uses it"]
     assert look["block"][0]["ansible.builtin.import_role"] == {"name": "apt_source", "tasks_from": "preflight"}
     assert set(look["tags"]) == roles_that_use_apt()
@@ -200,7 +200,7 @@ def test_apt_is_looked_at_before_the_first_role_that_uses_it():
 
 
 def test_each_role_of_the_distribution_is_asked_what_it_needs_before_the_first_one_changes_anything():
-    _, play = load(ROOT / "playbooks" / "wsl.yml")
+    *_, play = load(ROOT / "playbooks" / "wsl.yml")
     (ask,) = [task for task in play["pre_tasks"] if task["name"] == "Check what each role needs"]
     assert ask["loop"] == [role["role"] for role in play["roles"]]
 
