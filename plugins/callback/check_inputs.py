@@ -48,7 +48,8 @@ ANSIBLE = [
     "ansible_wsl_distribution",
 ]
 """Names of Ansible that people write into settings."""
-SPECIAL_TAGS = {"all", "always", "never", "tagged", "untagged"}
+SPECIAL_TAGS = {"all", "always", "never", "tagged", "untagged", "notest", "molecule-notest"}
+"""Tags that mean something without any task that has them; Molecule always leaves out the last two."""
 NEAR = 0.8
 """From which likeness on (difflib's ratio) a name is taken for a misspelling of another."""
 SUFFIXES = ("", ".yml", ".yaml", ".json")
@@ -365,11 +366,13 @@ class Run:
     def wrong_connections(self) -> Iterator[str]:
         """What it takes to connect to a PC: address, account, password, certificate."""
         found: dict[str, list[str]] = {}
-        for host in {host.name: host for play in self.plays for host in self.inventory.get_hosts(play.hosts)}.values():
+        patterns = {play.hosts if isinstance(play.hosts, str) else ":".join(play.hosts) for play in self.plays}
+        hosts = [host for pattern in patterns if "{{" not in pattern for host in self.inventory.get_hosts(pattern)]
+        for host in {host.name: host for host in hosts}.values():
             values = self.variables.get_vars(host=host)
             for problem in self._wrong_connection(host, values):
                 found.setdefault(problem, []).append(host.name)
-        for problem, hosts in found.items():
+        for problem, hosts in sorted(found.items()):
             yield f"{names(hosts)}: {problem}"
 
     def _wrong_connection(self, host: Any, values: dict[str, Any]) -> Iterator[str]:

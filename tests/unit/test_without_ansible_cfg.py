@@ -29,7 +29,8 @@ def copy(tmp_path_factory):
     root = tmp_path_factory.mktemp("mnt") / "c"
     for name in ("inventory", "playbooks", "plugins", "roles"):
         shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "ansible.cfg", root)
+    for name in ("ansible.cfg", "pins.json"):
+        shutil.copy(ROOT / name, root)
     for path in [root, *root.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o777)
