@@ -50,6 +50,10 @@ ANSIBLE = [
 """Names of Ansible that people write into settings."""
 SPECIAL_TAGS = {"all", "always", "never", "tagged", "untagged", "notest", "molecule-notest"}
 """Tags that mean something without any task that has them; Molecule always leaves out the last two."""
+SORTS = 10
+"""Problems of connections that are told before they are counted."""
+IMPORTED = ("values_check.yml",)
+"""Playbooks that others import; the tags are those of the others."""
 NEAR = 0.8
 """From which likeness on (difflib's ratio) a name is taken for a misspelling of another."""
 SUFFIXES = ("", ".yml", ".yaml", ".json")
@@ -293,6 +297,8 @@ class Run:
     def wrong_tags(self) -> Iterator[str]:
         """Tags that no task has: Ansible does nothing then, and calls it a success."""
         known = {tag for play in self.plays for tag in _tags(play)} - SPECIAL_TAGS
+        if self.playbook.name in IMPORTED:
+            return
         for option in ("tags", "skip_tags"):
             for tag in context.CLIARGS.get(option) or []:
                 if tag in known | SPECIAL_TAGS:
@@ -372,8 +378,10 @@ class Run:
             values = self.variables.get_vars(host=host)
             for problem in self._wrong_connection(host, values):
                 found.setdefault(problem, []).append(host.name)
-        for problem, hosts in sorted(found.items()):
-            yield f"{names(hosts)}: {problem}"
+        said = [f"{names(hosts)}: {problem}" for problem, hosts in sorted(found.items())]
+        yield from said[:SORTS]
+        if len(said) > SORTS:
+            yield f"{len(said) - SORTS} others of the same kind; --limit asks for one PC only."
 
     def _wrong_connection(self, host: Any, values: dict[str, Any]) -> Iterator[str]:
         if self._problem(values, "ansible_connection") or self._value(values, "ansible_connection") not in (

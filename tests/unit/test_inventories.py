@@ -20,7 +20,18 @@ import tests.unit.role_values  # noqa: F401  it starts Ansible's plugin loader, 
 
 ROOT = Path(__file__).parents[2]
 INVENTORIES = ["lab", "lab-real", "workstation", "own", "fleet"]
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUSome\n-----END CERTIFICATE-----\n"
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBcTCCARegAwIBAgIUMQ7A3dHIKnO4NLxx0EhDOvEjTe0wCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCcGMwIBcNMjYxMTI2MTgyNDQ4WhgPMjEyNjExMDIxODI0NDha
+MA0xCzAJBgNVBAMMAnBjMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBdnOa774
+d9/kUyGiRrWDb86D6WV7dRfJglSCB/9t0VcDPuSlYhANWjG96xKMq9n30JWTC9QU
+74VfAzGCSNoZLKNTMFEwHQYDVR0OBBYEFANNro9Kuuhr3Hsl+5rTop+lu89mMB8G
+A1UdIwQYMBaAFANNro9Kuuhr3Hsl+5rTop+lu89mMA8GA1UdEwEB/wQFMAMBAf8w
+CgYIKoZIzj0EAwIDSAAwRQIhALtYche1rbmUTSR0urNjBcjpMM6tV+OPug8L0VT9
+WrpCAiA+0ZmGzHHEO8qP+xvjErhjeZ90qSvRoCPPIq1Qb1q1tA==
+-----END CERTIFICATE-----
+"""
 
 
 class Inventory:
