@@ -33,7 +33,7 @@ description:
 """
 
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ("lab", "lab-real", "workstation", "fleet", "linux")
+SHIPPED = ("lab", "lab-real", "workstation", "fleet", "linux", "own")
 """The inventories of this repository; every other folder below inventory/ is somebody's own."""
 SHARED = ("all", "windows", "wsl", "wsl_in_windows")
 """The groups that playbooks and inventory/group_vars name."""
