@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,18 @@ SHIPPED = ("lab", "lab-real", "workstation", "fleet", "linux", "own")
 """The inventories of this repository; every other folder below inventory/ is somebody's own."""
 SHARED = ("all", "windows", "wsl", "wsl_in_windows")
 """The groups that playbooks and inventory/group_vars name."""
-FAMILIES = ("proxy_", "windows_", "wsl_", "visual_studio_", "cuda_", "apt_", "docker_", "nvidia_", "devcontainer_")
+FAMILIES = (
+    "proxy_",
+    "windows_",
+    "wsl_",
+    "visual_studio_",
+    "cuda_",
+    "apt_",
+    "docker_",
+    "nvidia_",
+    "devcontainer_",
+    "linux_",
+)
 """How the names of this repository begin; others may call their own variables anything else."""
 FOREIGN = ("ansible_", "awx_", "tower_", "molecule_", "inventory_", "lab_")
 """How names begin that others read; of those of Ansible only the known misspellings are told."""
@@ -204,9 +215,13 @@ def unread(name: Name, known: set[str], used: set[str]) -> str:
 
 
 class Run:
-    """What the person has asked for: a playbook with its options and inventories."""
+    """What the person has asked for: a playbook with its options and inventories.
 
-    def __init__(self, playbook: Any) -> None:
+    :param warn: takes a line about some of many PCs, which does not stop the others.
+    """
+
+    def __init__(self, playbook: Any, warn: Callable[[str], None]) -> None:
+        self.warn = warn
         self.playbook = Path(playbook._file_name)
         self.plays = playbook.get_plays()
         self.variables = self.plays[0].get_variable_manager()
@@ -378,10 +393,14 @@ class Run:
             values = self.variables.get_vars(host=host)
             for problem in self._wrong_connection(host, values):
                 found.setdefault(problem, []).append(host.name)
-        said = [f"{names(hosts)}: {problem}" for problem, hosts in sorted(found.items())]
-        yield from said[:SORTS]
+        said = [f"{names(affected)}: {problem}" for problem, affected in sorted(found.items())]
         if len(said) > SORTS:
-            yield f"{len(said) - SORTS} others of the same kind; --limit asks for one PC only."
+            said[SORTS:] = [f"{len(said) - SORTS} others of the same kind; --limit asks for one PC only."]
+        if len(set().union(*found.values())) < len({host.name for host in hosts}):
+            for problem in said:  # of many PCs, one does not stop the others: it is not reached, and that is told
+                self.warn(problem)
+        else:
+            yield from said
 
     def _wrong_connection(self, host: Any, values: dict[str, Any]) -> Iterator[str]:
         if self._problem(values, "ansible_connection") or self._value(values, "ansible_connection") not in (
@@ -478,7 +497,7 @@ class CallbackModule(CallbackBase):
         """End the run where something cannot be right."""
         if Path(playbook._file_name).resolve().parent != ROOT / "playbooks":
             return
-        problems = Run(playbook).problems()
+        problems = Run(playbook, self._display.warning).problems()
         for problem in problems:
             self._display.error(problem, wrap_text=False)
         if problems:
