@@ -67,10 +67,10 @@ test-interrupts: venv ## cut the connection at five points of the Windows half (
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows tests/winsim
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
-	python -m lab.faults run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)
+	python -m lab campaign run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)
 
 test-faults-smoke: windows # what of the campaign is short enough for "make test"
-	python -m lab.faults run --jobs 1 --only '$(SOME)'
+	python -m lab campaign run --jobs 1 --only '$(SOME)'
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)
@@ -90,7 +90,7 @@ probe: venv ## ask your PCs what the lab takes for granted; reads only; one repo
 	ansible-playbook -i $(INVENTORY) playbooks/probe.yml $(ARGS)
 
 compare: venv ## show a report of "make probe" beside the lab's answers (REPORT=reports/probe-my-pc.json)
-	@python -m lab.probe '$(REPORT)' $(if $(filter command line environment,$(origin MACHINE)),--machine $(MACHINE))
+	@python -m lab probe '$(REPORT)' $(if $(filter command line environment,$(origin MACHINE)),--machine $(MACHINE))
 
 bench: venv ## time the no-op run of the Docker roles next to ping tasks, and wsl_winrm next to other connections
 	@python -m lab up

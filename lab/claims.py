@@ -1,13 +1,13 @@
-"""What the lab claims about the real world: ``python -m lab.claims`` writes docs/trust.md from claims.yml."""
+"""What the lab claims about the real world: ``python -m lab claims`` writes docs/trust.md from claims.yml."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from lab.settings import ROOT
+
 DATA = ROOT / "lab" / "claims.yml"
 PAGE = ROOT / "docs" / "trust.md"
 CONFIDENCE = ("assumed", "reported", "proved")  # what to doubt first comes first
@@ -40,7 +40,7 @@ def page(claims: list[Claim]) -> str:
     lines = [
         "# How far to trust it",
         "",
-        "Made by `python -m lab.claims` from [lab/claims.yml](../lab/claims.yml), which also names the tests.",
+        "Made by `python -m lab claims` from [lab/claims.yml](../lab/claims.yml), which also names the tests.",
         "",
         f"The lab takes {len(claims)} statements about real machines for true: {counts['proved']} were read in the",
         f"program's source or seen when it ran, {counts['reported']} are reported by others, {counts['assumed']} are",
@@ -59,5 +59,6 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-if __name__ == "__main__":
+def write() -> None:
+    """Write the page."""
     PAGE.write_text(page(read(DATA.read_text(encoding="utf-8"))), encoding="utf-8")

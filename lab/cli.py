@@ -9,9 +9,12 @@ import re
 import shutil
 import sys
 import time
+from pathlib import Path
 
 from lab import distro, engine, images, internet, windows
+from lab.faults import cli as faults
 from lab.settings import LABEL, STATE, WINDOWS_HOST, LabError, campaign_lab, container, internet_mode, lab_id, networks
+from lab.winsim.client import ControlError
 
 
 def _ours() -> list[str]:
@@ -100,6 +103,18 @@ def _distro(options: argparse.Namespace) -> None:
         {"restart": distro.restart, "stop": distro.stop, "down": distro.down}[options.verb](options.name)
 
 
+def _probe(options: argparse.Namespace) -> None:
+    from lab import probe  # needs what "make venv" installs
+
+    probe.compare(options.report, options.machine)
+
+
+def _claims(_options: argparse.Namespace) -> None:
+    from lab import claims
+
+    claims.write()
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
@@ -117,7 +132,14 @@ def parser() -> argparse.ArgumentParser:
     fault = verbs.add_parser("fault", help="break or mend the simulated network")
     fault.add_argument("words", nargs="+", help="none | proxy hang|refuse|502|captive | swap KIND GLOB")
     fault.set_defaults(run=lambda options: internet.fault(*options.words))
-    one = verbs.add_parser("distro", help="one distro container")
+    windows.add_verbs(verbs.add_parser("pc", help="simulated Windows PCs"))
+    faults.add_verbs(verbs.add_parser("campaign", help="the fault campaign"))
+    answers = verbs.add_parser("probe", help="a report of playbooks/probe.yml beside the answers of a simulated PC")
+    answers.add_argument("report", type=Path)
+    answers.add_argument("--machine", default="already-done", help="the simulated PC: a name in lab/winsim/machines")
+    answers.set_defaults(run=_probe)
+    verbs.add_parser("claims", help="write docs/trust.md from lab/claims.yml").set_defaults(run=_claims)
+    one = verbs.add_parser("distribution", help="one container that plays a WSL distribution")
     one.add_argument("verb", choices=["up", "down", "stop", "restart"])
     one.add_argument("name")
     one.add_argument("--suite", default="noble")
@@ -131,8 +153,7 @@ def main() -> int:
     """Run one command; an error that the user can mend is one clear text and exit code 1."""
     options = parser().parse_args()
     try:
-        options.run(options)
-    except LabError as error:
+        return options.run(options) or 0
+    except (LabError, ControlError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
-    return 0

@@ -7,14 +7,12 @@ import re
 from typing import Any
 
 from lab import engine, windows
+from lab.winsim.client import Client
 
 
 def windows_state(name: str) -> dict[str, Any]:
     """Return what makes up a simulated PC: no times, no counters, no random ids, no traces of Ansible's own work."""
-    answer = windows.winsim("state", "--state", str(windows.state_of(name)))
-    if answer.returncode:
-        raise RuntimeError(answer.stdout + answer.stderr)
-    state = json.loads(answer.stdout)
+    state = Client(windows.state_of(name)).state()
     ids = [instance["id"] for instance in state["extra"].get("visual_studio", [])]
     kept = ("registry", "files", "features", "services", "firewall", "wsl", "host_name", "reboot_reasons", "extra")
     text = json.dumps({key: _lasting(state[key]) for key in kept})

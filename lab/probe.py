@@ -1,8 +1,7 @@
-"""Show what a PC has answered to playbooks/probe.yml beside what the simulated one answers: ``python -m lab.probe``."""
+"""Show what a PC has answered to playbooks/probe.yml beside what the simulated one answers: ``python -m lab probe``."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -13,29 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from lab import claims, windows
+from lab.settings import ROOT, LabError
 
-ROOT = Path(__file__).resolve().parent.parent
 PC = "compare-pc"
 WIDTH = 60
 SAME, FORM, DIFFERS, MISSING = "same", "same but for numbers", "DIFFERS", "not in the report"
-
-
-class Unreadable(Exception):
-    """A file that is no report."""
 
 
 def read(path: Path) -> dict[str, Any]:
     """Return the answers of a report by their ids.
 
     Raises:
-        Unreadable: it is none.
+        LabError: it is none.
     """
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise Unreadable(f"{path} can not be read: {error}") from error
+        raise LabError(f"{path} can not be read: {error}") from error
     if not isinstance(report, dict) or report.get("format") != 1 or not isinstance(report.get("answers"), dict):
-        raise Unreadable(f"{path} is no report of playbooks/probe.yml.")
+        raise LabError(f"{path} is no report of playbooks/probe.yml.")
     return report["answers"]
 
 
@@ -113,27 +108,18 @@ def simulated_answers(machine: str) -> dict[str, Any]:
                 text=True,
             )
             if done.returncode:
-                raise SystemExit(f"lab: the probe fails on the simulated PC:\n{done.stdout}{done.stderr}")
+                raise LabError(f"the probe fails on the simulated PC:\n{done.stdout}{done.stderr}")
             return read(report)
     finally:
         windows.down(PC)
 
 
-def main() -> int:
-    """Compare; 2 where the report can not be read."""
-    parser = argparse.ArgumentParser(prog="lab.probe", description=__doc__)
-    parser.add_argument("report", type=Path, help="what playbooks/probe.yml has written")
-    parser.add_argument("--machine", default="already-done", help="the simulated PC: a name in lab/winsim/machines")
-    options = parser.parse_args()
-    try:
-        real = read(options.report)
-    except Unreadable as error:
-        print(f"lab: {error}", file=sys.stderr)
-        return 2
+def compare(report: Path, machine: str) -> None:
+    """Print a report beside the answers of a simulated PC.
+
+    Raises:
+        LabError: the report can not be read.
+    """
+    real = read(report)
     known = claims.read(claims.DATA.read_text(encoding="utf-8"))
-    print("\n".join(table(real, simulated_answers(options.machine), known)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    print("\n".join(table(real, simulated_answers(machine), known)))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".lab"
+PC_STATES = STATE / "winsim"
+MACHINES = ROOT / "lab" / "winsim" / "machines"
+DEFAULT_MACHINE = "windows11-zh-cn"
 IMAGES = "wdl-lab"
 """Repository of all images; containers, networks and images of every lab carry the label ``LABEL``."""
 LABEL = "wsl-dl-playbook.lab"

@@ -1,34 +1,38 @@
-"""The lab's simulated Windows PCs: ``python -m lab.windows up|down NAME`` from the repository's root."""
+"""The lab's simulated Windows PCs: ``python -m lab pc …`` starts them, stops them and lets things go wrong on them."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from lab import distro
+from lab.settings import DEFAULT_MACHINE, MACHINES, PC_STATES, ROOT, LabError
+from lab.winsim.client import INFO, Client, alive
 
-ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".lab" / "winsim"
-MACHINES = ROOT / "lab" / "winsim" / "machines"
-DEFAULT_MACHINE = "windows11-zh-cn"
+CONTAINERS = "lab.wsl_containers:ContainerBackend"
 
 
 def state_of(name: str) -> Path:
-    """Return the folder with everything about one PC: model, event log, ports, passwords."""
-    return STATE / name
+    """Return the folder with everything about one PC: model, event log, ports, passwords. A path stands for itself."""
+    return Path(name) if "/" in name else PC_STATES / name
 
 
-def winsim(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m winsim``."""
-    path = os.pathsep.join(filter(None, [str(ROOT / "lab"), os.environ.get("PYTHONPATH")]))
+def command(verb: str, name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m lab pc VERB NAME …``."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
-        [sys.executable, "-m", "winsim", *arguments],
+        [sys.executable, "-m", "lab", "pc", verb, name, *arguments],
         env={**os.environ, "PYTHONPATH": path, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -50,7 +54,7 @@ def up(name: str, machine: str = DEFAULT_MACHINE, *options: str, linux: bool = F
 
     :param name: name of the PC; its state is kept under this name.
     :param machine: name or path of a machine description.
-    :param options: more options of ``winsim serve``.
+    :param options: more options of ``python -m lab pc serve``.
     :param linux: whether its WSL distributions are containers of the lab; otherwise they are only remembered.
     """
     state = state_of(name)
@@ -60,38 +64,20 @@ def up(name: str, machine: str = DEFAULT_MACHINE, *options: str, linux: bool = F
     _secret(state / "linux-password-hash", f"$6$lab${secrets.token_hex(43)}")
     if running(name):
         return
-    description = Path(machine) if machine.endswith(".yml") else MACHINES / f"{machine}.yml"
-    ports = ("--http", "0", "--https", "0")
-    result = winsim(
-        "serve",
-        "--machine",
-        str(description),
-        "--state",
-        str(state),
-        *ports,
-        "--background",
-        *options,
-        WINSIM_PASSWORD=password,
-        WINSIM_WSL_BACKEND="winsim.wsl_container:ContainerBackend" if linux else "",
-    )
+    backend = ["--wsl-backend", CONTAINERS] if linux else []
+    result = command("serve", name, "--machine", machine, "--background", *backend, *options, WINSIM_PASSWORD=password)
     if result.returncode:
-        raise SystemExit(f"lab: the simulated PC {name} does not start: {result.stdout}{result.stderr}")
+        raise LabError(f"the simulated PC {name} does not start: {result.stdout}{result.stderr}")
 
 
 def reboot(name: str) -> None:
     """Restart Windows at once; its distributions stop with it."""
-    result = winsim("reboot", "--state", str(state_of(name)))
-    if result.returncode:
-        raise SystemExit(f"lab: the simulated PC {name} does not restart: {result.stdout}{result.stderr}")
+    Client(state_of(name)).reboot()
 
 
 def running(name: str) -> bool:
     """Tell whether the simulator of a PC runs."""
-    try:
-        os.kill(int((state_of(name) / "winsim.pid").read_text()), 0)
-    except (FileNotFoundError, ValueError, ProcessLookupError):
-        return False
-    return True
+    return alive(state_of(name))
 
 
 def containers_of(name: str) -> list[str]:
@@ -102,12 +88,24 @@ def containers_of(name: str) -> list[str]:
     return list(json.loads(snapshot.read_text(encoding="utf-8"))["wsl"].get("containers", {}).values())
 
 
+def stop(name: str) -> None:
+    """Stop the simulator of a PC, if it runs, and wait until its process is gone.
+
+    :raises LabError: it does not end within 20 seconds.
+    """
+    if not running(name):
+        return
+    os.kill(int((state_of(name) / "winsim.pid").read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + 20
+    while running(name):
+        if time.monotonic() > deadline:
+            raise LabError(f"the simulated PC {name} does not stop")
+        time.sleep(0.05)
+
+
 def down(name: str) -> None:
     """Stop a PC and forget it, with its distributions."""
-    if running(name):
-        result = winsim("stop", "--state", str(state_of(name)))
-        if result.returncode:
-            raise SystemExit(f"lab: the simulated PC {name} does not stop: {result.stdout}{result.stderr}")
+    stop(name)
     for container in containers_of(name):
         distro.down(container)
     shutil.rmtree(state_of(name), ignore_errors=True)
@@ -115,14 +113,14 @@ def down(name: str) -> None:
 
 def names() -> list[str]:
     """Return the PCs that the lab knows."""
-    return sorted(path.name for path in STATE.glob("*") if path.is_dir())
+    return sorted(path.name for path in PC_STATES.glob("*") if path.is_dir())
 
 
 def describe(name: str) -> str:
     """Return one line about a PC for the lab's status."""
     if not running(name):
         return "simulated Windows PC, stopped"
-    facts = json.loads((state_of(name) / "winsim.json").read_text(encoding="utf-8"))
+    facts = json.loads((state_of(name) / INFO).read_text(encoding="utf-8"))
     boots = sum(event.get("event") == "boot" for event in events(name))
     return f"simulated Windows PC, WinRM at 127.0.0.1:{facts['http_port']}, {boots} reboots logged"
 
@@ -133,28 +131,111 @@ def events(name: str) -> list[dict]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
-def main() -> None:
-    """Run one command."""
-    parser = argparse.ArgumentParser(prog="lab.windows", description=__doc__)
+def _port(text: str) -> int | None:
+    return None if text == "none" else int(text)
+
+
+def _outage(text: str) -> float | None:
+    if text == "soft":
+        return None
+    kind, _, seconds = text.partition(":")
+    if kind != "real":
+        raise argparse.ArgumentTypeError("soft, or real:SECONDS")
+    return float(seconds or 5)
+
+
+def add_verbs(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of ``python -m lab pc`` to its parser."""
     verbs = parser.add_subparsers(dest="verb", required=True)
-    start = verbs.add_parser("up", help="start a simulated PC")
-    start.add_argument("name")
-    start.add_argument("--machine", default=DEFAULT_MACHINE, help="name or path of a machine description")
-    start.add_argument("--reboot", default="soft", help="soft, or real:SECONDS")
-    start.add_argument("--new", action="store_true", help="forget an earlier PC of this name first")
-    start.add_argument("--linux", action="store_true", help="its WSL distributions are containers of the lab")
-    verbs.add_parser("reboot", help="restart Windows").add_argument("name")
-    verbs.add_parser("down", help="stop a simulated PC and forget it").add_argument("name")
-    options = parser.parse_args()
-    if options.verb == "up":
-        if options.new:
-            down(options.name)
-        up(options.name, options.machine, "--reboot", options.reboot, linux=options.linux)
-    elif options.verb == "reboot":
-        reboot(options.name)
-    else:
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text)
+        added.add_argument("name", help="the PC, or the folder of its state")
+        added.set_defaults(run=run)
+        return added
+
+    up_ = verb("up", _up, "start a PC")
+    up_.add_argument("--machine", default=DEFAULT_MACHINE, help="name or path of a machine description")
+    up_.add_argument("--reboot", default="soft", metavar="soft|real:SECONDS")
+    up_.add_argument("--new", action="store_true", help="forget an earlier PC of this name first")
+    up_.add_argument("--linux", action="store_true", help="its WSL distributions are containers of the lab")
+    verb("down", lambda options: down(options.name), "stop a PC and forget it")
+    verb("reboot", lambda options: reboot(options.name), "restart Windows")
+    verb("stop", lambda options: stop(options.name), "stop a PC; it goes on where it was at the next start")
+    serve = verb("serve", _serve, "be a PC until it is stopped")
+    serve.add_argument("--machine", required=True, help="name or path of a machine description")
+    serve.add_argument("--bind", default="127.0.0.1")
+    serve.add_argument("--http", type=_port, default=0, metavar="PORT", help="0 (the default) for a free one, or none")
+    serve.add_argument("--https", type=_port, default=0, metavar="PORT", help="0 (the default) for a free one, or none")
+    serve.add_argument("--cert-dir", type=Path, help="folder of the certificate (default: cert in the PC's state)")
+    serve.add_argument("--control", type=int, default=0, metavar="PORT", help="loopback control port (default: free)")
+    serve.add_argument("--reboot", type=_outage, default="soft", metavar="soft|real:SECONDS")
+    serve.add_argument("--refuse-unencrypted", action="store_true", help="HTTP needs message encryption, as by default")
+    serve.add_argument("--wsl-backend", default="", metavar="MODULE:CLASS", help="what plays its distributions")
+    serve.add_argument("--background", action="store_true", help="return when the ports are open")
+    state = verb("state", _state, "print the state as JSON")
+    state.add_argument("key", nargs="*", help="path into the state, for example: registry HKLM")
+    log = verb("log", _log, "print the event log of all its runs")
+    log.add_argument("--event", action="append", help="only these events")
+    fault = verb("fault", _fault, "let something go wrong; see lab/winsim/README.md")
+    fault.add_argument("kind")
+    fault.add_argument("--command", type=int, help="cut or reboot at the n-th command from now")
+    fault.add_argument("--match", help="cut or reboot at a command, module or argument that contains this text")
+    fault.add_argument("--phase", help="input, running or output")
+    fault.add_argument("--seconds", type=float, help="how long to refuse")
+    fault.add_argument("--refuse-seconds", type=float, help="how long to refuse after a cut")
+    fault.add_argument("--bytes-per-second", type=int, help="speed of a slow link; 0 ends it")
+    fault.add_argument("--reason", help="reason of a pending reboot")
+    fault.add_argument("--soft", action="store_true", default=None, help="the reboot keeps the ports open")
+    fault.add_argument("--set", type=json.loads, help="JSON object for the machine's own faults")
+    fault.add_argument("--drive", help="disk: which one (C:)")
+    fault.add_argument("--free-bytes", type=int, help="disk: how many bytes are left now")
+    fault.add_argument("--running", type=json.loads, help="proxy: true or false")
+
+
+FAULT_WORDS = (
+    "command", "match", "phase", "seconds", "refuse_seconds", "bytes_per_second", "reason", "soft", "set", "drive",
+    "free_bytes", "running",
+)  # fmt: skip
+
+
+def _up(options: argparse.Namespace) -> None:
+    if options.new:
         down(options.name)
+    up(options.name, options.machine, "--reboot", options.reboot, linux=options.linux)
 
 
-if __name__ == "__main__":
-    main()
+def _serve(options: argparse.Namespace) -> int | None:
+    from lab.winsim import serve  # what it needs is installed by "make venv"; the rest of the lab needs only Python
+
+    machine = options.machine if options.machine.endswith(".yml") else MACHINES / f"{options.machine}.yml"
+    settings = serve.Settings(Path(machine), state_of(options.name))
+    for field in ("bind", "http", "https", "cert_dir", "control", "reboot", "refuse_unencrypted"):
+        setattr(settings, field, getattr(options, field))
+    if options.wsl_backend:
+        module, _, name = options.wsl_backend.partition(":")
+        settings.wsl_backend = getattr(importlib.import_module(module), name)
+    try:
+        return serve.serve_in_background(settings) if options.background else serve.serve(settings)
+    except (OSError, ValueError) as error:
+        raise LabError(str(error)) from error
+
+
+def _state(options: argparse.Namespace) -> None:
+    value: Any = Client(state_of(options.name)).state()
+    for key in options.key:
+        value = value[int(key)] if isinstance(value, list) else value[key]
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _log(options: argparse.Namespace) -> None:
+    for entry in events(options.name):
+        if options.event and entry["event"] not in options.event:
+            continue
+        rest = [f"{key}={json.dumps(entry[key], ensure_ascii=False)}" for key in entry if key not in ("time", "event")]
+        print(entry["time"], entry["event"], *rest)
+
+
+def _fault(options: argparse.Namespace) -> None:
+    given = {word: value for word in FAULT_WORDS if (value := getattr(options, word)) is not None}
+    Client(state_of(options.name)).fault(options.kind, **given)

@@ -224,9 +224,9 @@ def reference(half: str, thorough: bool) -> dict[str, Any]:
 
 
 def in_lab(number: int, *words: str) -> str:
-    """Run ``python -m lab.faults …`` in a lab of its own, named after this one, and return its output."""
+    """Run ``python -m lab campaign …`` in a lab of its own, named after this one, and return its output."""
     done = subprocess.run(
-        [sys.executable, "-m", "lab.faults", *words],
+        [sys.executable, "-m", "lab", "campaign", *words],
         cwd=ROOT,
         env={**os.environ, "LAB_ID": campaign_lab(number)},
         stdin=subprocess.DEVNULL,

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from winsim.control import Client
 
 from lab import compare, engine, internet, windows
 from lab.settings import ROOT, LabError
+from lab.winsim.client import Client
 
 FOLDER = ROOT / ".cache" / "faults"
 PLAYBOOKS = {"windows": "playbooks/windows.yml", "wsl": "playbooks/wsl.yml"}
@@ -123,7 +123,7 @@ class Machine:
 
     def striking(self, actions: list[dict[str, Any]]) -> list[str]:
         """Return the command that does these things to this machine from another process."""
-        return [sys.executable, "-m", "lab.faults", "act", self.name, self.half, json.dumps(actions)]
+        return [sys.executable, "-m", "lab", "campaign", "act", self.name, self.half, json.dumps(actions)]
 
     @property
     def container(self) -> str:

@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from winsim.psliteral import DYNAMIC, LiteralReader, literal_variables
-from winsim.runtime import CaseInsensitiveDict, SimulatorError
-from winsim.transfer import expand_variables
+from lab.winsim.errors import SimulatorError
+from lab.winsim.process import CaseInsensitiveDict
+from lab.winsim.psliteral import DYNAMIC, LiteralReader, literal_variables
+from lab.winsim.transfer import expand_variables
 
 TRUE = ("y", "yes", "on", "1", "true", "t", "1.0")
 FALSE = ("n", "no", "off", "0", "false", "f", "0.0")

@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from winsim import transfer
-from winsim.runtime import InputStream, ModuleCall, ModuleFailure, SimulatorError, module
+from lab.winsim import transfer
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.process import InputStream, ModuleCall
 
 _process_ids = itertools.count(4312, 4)
 

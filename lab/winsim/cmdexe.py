@@ -8,15 +8,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from winsim.runtime import (
-    CaseInsensitiveDict,
-    InputStream,
-    Process,
-    SimulatorError,
-    command,
-    run_process,
-    split_command_line,
-)
+from lab.winsim.command_line import split_command_line
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command, run_process
+from lab.winsim.process import CaseInsensitiveDict, InputStream, Process
 
 NOT_FOUND = 9009
 LONGEST_LINE = 8191  # characters of UTF-16

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .model import describe, tasks
-from .model.blank import (
+from lab.winsim.model import describe, tasks
+from lab.winsim.model.blank import (
     COMPUTER_NAME,
     CURRENT_VERSION,
     SYSTEM32,
@@ -23,15 +23,16 @@ from .model.blank import (
     install_windows,
     make_profile,
 )
-from .model.clock import Clock
-from .model.environment import environment_for
-from .model.files import Content, FileSystem
-from .model.network import Network
-from .model.registry import Registry, RegistryView
-from .model.system import Features, FirewallRule, ScheduledTask, Service
-from .model.texts import win32
-from .model.users import SYSTEM_ACCOUNTS, Users, bare_name, system_account
-from .runtime import CaseInsensitiveDict, Process
+from lab.winsim.model.clock import Clock
+from lab.winsim.model.environment import environment_for
+from lab.winsim.model.files import Content, FileSystem
+from lab.winsim.model.network import Network
+from lab.winsim.model.registry import Registry, RegistryView
+from lab.winsim.model.system import Features, FirewallRule, ScheduledTask, Service
+from lab.winsim.model.texts import win32
+from lab.winsim.model.users import SYSTEM_ACCOUNTS, Users, bare_name, system_account
+from lab.winsim.process import CaseInsensitiveDict, Process
+from lab.winsim.wsl_backend import MemoryBackend
 
 SESSION_MANAGER = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager"
 CBS = WINDOWS_CURRENT + "\\Component Based Servicing"
@@ -51,7 +52,12 @@ class Machine:
         wsl_backend: plays the Linux distributions.
     """
 
-    def __init__(self, description: dict[str, Any], state_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        description: dict[str, Any],
+        state_dir: Path | None = None,
+        wsl_backend: Callable[[Machine], Any] = MemoryBackend,
+    ) -> None:
         self.description = description
         self.state_dir = Path(state_dir) if state_dir else None
         self.place = self.state_dir.name if self.state_dir else ""  # tells this PC from others of its description
@@ -79,14 +85,17 @@ class Machine:
         self._timer: threading.Timer | None = None
         self._log_lock = threading.Lock()
         self.events: list[dict[str, Any]] = []
-        from .wsl_backend import backend_for
-
-        self.wsl_backend: Any = backend_for(self)
+        self.wsl_backend: Any = wsl_backend(self)
 
     # --- a life on disk ----------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, description_path: str | Path, state_dir: str | Path | None = None) -> Machine:
+    def load(
+        cls,
+        description_path: str | Path,
+        state_dir: str | Path | None = None,
+        wsl_backend: Callable[[Machine], Any] = MemoryBackend,
+    ) -> Machine:
         """Read a machine description, and the state that an earlier run left in ``state_dir``.
 
         Raises:
@@ -94,7 +103,7 @@ class Machine:
             OSError: a file can not be read.
         """
         description = describe.read(Path(description_path))
-        machine = cls(description, Path(state_dir) if state_dir else None)
+        machine = cls(description, Path(state_dir) if state_dir else None, wsl_backend)
         snapshot = machine.state_dir / "state.json" if machine.state_dir else None
         describe.connect(machine)
         if snapshot is not None and snapshot.exists():

@@ -11,18 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from winsim import argspec, async_jobs, transfer
-from winsim.auth import account_names
-from winsim.pwsh import interpreter
-from winsim.runtime import (
-    MODULES,
-    CaseInsensitiveDict,
-    ModuleCall,
-    ModuleFailure,
-    Process,
-    Session,
-    SimulatorError,
-)
+from lab.winsim import argspec, async_jobs, transfer
+from lab.winsim.auth import account_names
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import MODULES
+from lab.winsim.process import CaseInsensitiveDict, ModuleCall, Process, Session
+from lab.winsim.pwsh import interpreter
 
 MARKER = "\0\0\0\0"
 SYSTEM_ACCOUNTS = {"system": "SYSTEM", "nt authority\\system": "SYSTEM", "s-1-5-18": "SYSTEM"}
@@ -90,7 +84,7 @@ def run(process: Process, data: bytes | None) -> int:
     if outcome.stdout:
         process.write_stdout(outcome.stdout.encode() + b"\r\n")
     if outcome.errors:
-        from winsim.pwsh.host import clixml_errors
+        from lab.winsim.pwsh.host import clixml_errors
 
         process.write_stderr(clixml_errors(outcome.errors))
     return outcome.exit_code

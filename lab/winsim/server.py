@@ -18,10 +18,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from winsim import soap
-from winsim.auth import SEALED_CONTENT_TYPE, ConnectionAuth, CredentialStore, Unauthorized
-from winsim.control import FaultSwitch
-from winsim.shells import ShellService
+
+from lab.winsim import soap
+from lab.winsim.auth import SEALED_CONTENT_TYPE, ConnectionAuth, CredentialStore, Unauthorized
+from lab.winsim.control import FaultSwitch
+from lab.winsim.shells import ShellService
 
 MAX_REQUEST = 500 * 1024  # bytes; MaxEnvelopeSizekb of a fresh Windows
 SOAP_TYPE = "application/soap+xml;charset=UTF-8"

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
-from winsim import cmdexe, soap
-from winsim.runtime import InputStream, Process, Session, SimulatorError, split_command_line
+from lab.winsim import cmdexe, soap
+from lab.winsim.command_line import split_command_line
+from lab.winsim.errors import SimulatorError
+from lab.winsim.process import InputStream, Process, Session
 
 CHUNK = 32 * 1024
 QUEUE = 4 * 2**20  # bytes of output that wait to be fetched; a program that writes more waits, as at a full pipe

@@ -8,7 +8,7 @@ import json
 import ntpath
 from collections.abc import Iterable
 
-from winsim.runtime import CaseInsensitiveDict, Session
+from lab.winsim.process import CaseInsensitiveDict, Session
 
 
 def put_file(session: Session, path: str, lines: Iterable[str]) -> str:

@@ -1,23 +1,21 @@
 """What plays the Linux distributions behind wsl.exe.
 
 ``wsl.exe`` and the registry are the machine's business; a backend holds what is *inside* a distribution. The one here
-keeps users and files in memory and knows the few commands that roles use; another one can take its place
-(:func:`backend_for`), for example the lab's containers. Anything unknown is a :class:`~winsim.runtime.SimulatorError`.
+keeps users and files in memory and knows the few commands that roles use; another one can be handed to the machine,
+for example the lab's containers. Anything unknown is a :class:`~lab.winsim.errors.SimulatorError`.
 """
 
 from __future__ import annotations
 
 import base64
-import importlib
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .model.files import Content
-from .model.wsl import Distro
-from .runtime import InputStream
+from lab.winsim.model.files import Content
+from lab.winsim.model.wsl import Distro
+from lab.winsim.process import InputStream
 
 
 @dataclass
@@ -172,8 +170,8 @@ class MemoryBackend:
 
     def run(self, process: LinuxProcess) -> int:
         """Run one of the known commands."""
-        from .model import linux_commands  # noqa: F401  (it registers the commands)
-        from .model.linux_shell import run
+        from lab.winsim.model import linux_commands  # noqa: F401  (it registers the commands)
+        from lab.winsim.model.linux_shell import run
 
         ended = threading.Event()
         self._running.setdefault(process.distro.id, []).append(ended)
@@ -246,9 +244,3 @@ class MemoryBackend:
             }
             for identity, guest in self.guests.items()
         }
-
-
-def backend_for(machine: Any) -> WslBackend:
-    """The backend that ``WINSIM_WSL_BACKEND`` names (``module:Class``), else one that only remembers."""
-    module, _, name = os.environ.get("WINSIM_WSL_BACKEND", "").partition(":")
-    return getattr(importlib.import_module(module), name)(machine) if name else MemoryBackend(machine)

@@ -54,4 +54,4 @@ def test_a_claim_with_another_field_is_refused():
 
 def test_the_page_for_people_is_made_of_the_claims():
     told = claims.PAGE.read_text(encoding="utf-8")
-    assert told == claims.page(CLAIMS), "docs/trust.md is not what lab/claims.yml says: run python -m lab.claims"
+    assert told == claims.page(CLAIMS), "docs/trust.md is not what lab/claims.yml says: run python -m lab claims"

@@ -7,7 +7,8 @@ import random
 from pathlib import Path
 
 import pytest
-from winsim.model import wslconfig
+
+from lab.winsim.model import wslconfig
 
 PATH = Path(__file__).resolve().parents[2] / "plugins" / "filter" / "ini_merge.py"
 _spec = importlib.util.spec_from_file_location("ini_merge", PATH)

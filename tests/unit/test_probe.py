@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible.plugins.loader import filter_loader, init_plugin_loader
 
-from lab import claims, probe
+from lab import claims, cli, probe
 
 init_plugin_loader()
 probe_report = filter_loader.get("probe_report").j2_function
@@ -160,18 +160,18 @@ def test_the_table_shows_what_differs_first_and_which_claims_it_touches():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2, "answers": {}}', '{"format": 1}'])
-def test_what_is_no_report_ends_with_2(monkeypatch, tmp_path, capsys, text):
+def test_what_is_no_report_is_refused(monkeypatch, tmp_path, capsys, text):
     path = tmp_path / "report.json"
     path.write_text(text)
-    monkeypatch.setattr(sys, "argv", ["lab.probe", str(path)])
-    assert probe.main() == 2
+    monkeypatch.setattr(sys, "argv", ["lab", "probe", str(path)])
+    assert cli.main() == 1
     assert re.match(rf"lab: {path} (can not be read|is no report of playbooks/probe.yml)", capsys.readouterr().err)
 
 
 def test_a_report_that_differs_in_everything_ends_with_0(monkeypatch, tmp_path, capsys):
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"format": 1, "answers": {"a": 1}}))
-    monkeypatch.setattr(sys, "argv", ["lab.probe", str(path)])
+    monkeypatch.setattr(sys, "argv", ["lab", "probe", str(path)])
     monkeypatch.setattr(probe, "simulated_answers", lambda machine: {"a": "one"})
-    assert probe.main() == 0
+    assert cli.main() == 0
     assert "DIFFERS               a" in capsys.readouterr().out

@@ -100,7 +100,7 @@ class SimulatedPc:
 
     def winsim(self, verb: str, *arguments: str) -> str:
         """Ask the simulator of this PC."""
-        done = windows.winsim(verb, "--state", str(self.folder), *arguments)
+        done = windows.command(verb, self.name, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

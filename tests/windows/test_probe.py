@@ -28,7 +28,7 @@ def test_the_probe_reports_what_can_be_compared(finished, tmp_path):
     assert answers["feature-virtual-machine-platform"]["stdout"] == "State : Enabled"
     assert "error" in answers["winget"]
     done = subprocess.run(
-        [sys.executable, "-m", "lab.probe", str(path)], cwd=ROOT, env=os.environ, capture_output=True, text=True
+        [sys.executable, "-m", "lab", "probe", str(path)], cwd=ROOT, env=os.environ, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "same                  cmd-8191-characters" in done.stdout  # the lab's other PC speaks English

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from winsim.wsl_backend import LinuxProcess, MemoryBackend
-from winsim.wsl_container import stream
+from lab.winsim.wsl_backend import LinuxProcess, MemoryBackend
+from lab.wsl_containers import stream
 
 HERE = Path(__file__).parent
 

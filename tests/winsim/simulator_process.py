@@ -9,25 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import winrm
-from winsim.control import Client
+
+from lab.winsim.client import Client
 
 HERE = Path(__file__).parent
-LAB = HERE.parents[1] / "lab"
+PATHS = [str(HERE.parents[1])]
 PASSWORD = "Stu-dent 1:%"
 
 
 class Simulator:
-    """One ``python -m winsim serve`` process."""
+    """One ``python -m lab pc serve`` process."""
 
     def __init__(self, state: Path, *options: str) -> None:
         self.state = state
         self.options = options
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the command line of winsim."""
-        environment = {**os.environ, "PYTHONPATH": str(LAB)}
+    def command(self, verb: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m lab pc VERB`` for this PC."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(PATHS)}
         return subprocess.run(
-            [sys.executable, "-m", "winsim", *arguments],
+            [sys.executable, "-m", "lab", "pc", verb, str(self.state), *arguments],
             env=environment,
             capture_output=True,
             text=True,
@@ -37,15 +38,11 @@ class Simulator:
 
     def start(self) -> None:
         """Start it on free ports."""
-        ports = () if "--http" in self.options else ("--http", "0", "--https", "0")
         done = self.command(
             "serve",
             "--machine",
             str(HERE / "machines" / "english.yml"),
-            "--state",
-            str(self.state),
             "--background",
-            *ports,
             *self.options,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -53,7 +50,7 @@ class Simulator:
 
     def stop(self) -> None:
         """Stop it."""
-        assert self.command("stop", "--state", str(self.state)).returncode == 0
+        assert self.command("stop").returncode == 0
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The events of one kind."""

@@ -210,7 +210,7 @@ def test_passwords_are_nowhere_to_be_seen(simulator, play) -> None:
     play(simulator, [task])
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     log = (simulator.state / "events.jsonl").read_text() + (simulator.state / "winsim.log").read_text()
-    summary = simulator.command("state", "--state", str(simulator.state)).stdout
+    summary = simulator.command("state").stdout
     assert "LAB-PC" in summary
     assert '"event": "become"' in log
     for secret in (PASSWORD, "alice-only"):

@@ -7,7 +7,8 @@ import time
 import pytest
 import requests
 from simulator_process import Simulator
-from winsim.control import ControlError
+
+from lab.winsim.client import ControlError
 
 MARKER = "C:\\Users\\student\\marker.txt"
 
@@ -154,18 +155,15 @@ def test_state_and_log_survive_a_restart(own_simulator) -> None:
     assert not (simulator.state / "winsim.pid").exists()
     simulator.start()
     assert _marker_exists(simulator)
-    log = simulator.command("log", "--state", str(simulator.state), "--event", "boot").stdout
+    log = simulator.command("log", "--event", "boot").stdout
     assert [line.split()[1] for line in log.splitlines()] == ["boot"]
 
 
 def test_command_line_reports_its_mistakes(simulator: Simulator, tmp_path) -> None:
-    nowhere = simulator.command("state", "--state", str(tmp_path))
-    assert (nowhere.returncode, nowhere.stderr) == (1, f"winsim: no simulator runs on {tmp_path}\n")
-    twice = simulator.command(
-        "serve", "--machine", "windows11-zh-cn", "--state", str(simulator.state), "--http", "0", "--https", "none"
-    )
-    assert twice.returncode == 1
-    assert f"winsim: a simulator already runs on {simulator.state}" in twice.stderr
-    missing = simulator.command("serve", "--machine", "nowhere.yml", "--state", str(tmp_path / "s"), "--background")
+    nowhere = Simulator(tmp_path).command("state")
+    assert (nowhere.returncode, nowhere.stderr) == (1, f"lab: no simulator runs on {tmp_path}\n")
+    twice = simulator.command("serve", "--machine", "windows11-zh-cn", "--https", "none")
+    assert (twice.returncode, twice.stderr) == (1, f"lab: a simulator already runs on {simulator.state}\n")
+    missing = Simulator(tmp_path / "s").command("serve", "--machine", "nowhere.yml", "--background")
     assert missing.returncode == 1
     assert "nowhere.yml" in missing.stdout

@@ -39,9 +39,10 @@ STRINGS = [
 def pc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """A PC with one distribution."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WINSIM_WSL_BACKEND", "local_backend:LocalBackend")
-        patch.setattr(sys.modules[Simulator.__module__], "LAB", f"{HERE.parents[1] / 'lab'}{os.pathsep}{HERE}")
-        started = Simulator(tmp_path_factory.mktemp("wsl"), "--machine", str(HERE / "machines" / "wsl.yml"))
+        patch.setattr(sys.modules[Simulator.__module__], "PATHS", [str(HERE.parents[1]), str(HERE)])
+        machine = ("--machine", str(HERE / "machines" / "wsl.yml"))
+        backend = ("--wsl-backend", "local_backend:LocalBackend")
+        started = Simulator(tmp_path_factory.mktemp("wsl"), *machine, *backend)
         started.start()
         patch.undo()
         yield started

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ntpath
 
-from .. import cmdexe
-from ..model.texts import win32
-from ..runtime import Process, SimulatorError, split_command_line
-from .output import complain
+from lab.winsim import cmdexe
+from lab.winsim.command_line import split_command_line
+from lab.winsim.commands.output import complain
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model.texts import win32
+from lab.winsim.process import Process
 
 
 def _paths(rest: str, command: str, flags: tuple[str, ...] = ()) -> list[str]:

@@ -9,10 +9,12 @@ from http.client import responses
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..model.files import Content
-from ..model.network import NetworkError, Response, bypassed, file_name, join_parts
-from ..model.proxy import read_winhttp
-from ..runtime import Process, SimulatorError, command
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model.files import Content
+from lab.winsim.model.network import NetworkError, Response, bypassed, file_name, join_parts
+from lab.winsim.model.proxy import read_winhttp
+from lab.winsim.process import Process
 
 # option -> (key, takes a value)
 _OPTIONS: dict[str, tuple[str, bool]] = {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ntpath
 
-from ..model import wsl
-from ..model.software import BUSY, exit_code, install_msi, installer, program_fault, remove_msi
-from ..runtime import Process, SimulatorError, command
-from .output import is_elevated
+from lab.winsim.commands.output import is_elevated
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model import wsl
+from lab.winsim.model.software import BUSY, exit_code, install_msi, installer, program_fault, remove_msi
+from lab.winsim.process import Process
 
 _QUIET = ("/qn", "/quiet", "/q", "/qb", "/qb!", "/passive", "/qn+")
 

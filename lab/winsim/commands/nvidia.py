@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-from ..model import cuda
-from ..model.software import exit_code, installer, program_fault
-from ..model.visual_studio import integrable
-from ..runtime import Process, SimulatorError, command
-from .output import ERROR, is_elevated, say
+from lab.winsim.commands.output import ERROR, is_elevated, say
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model import cuda
+from lab.winsim.model.software import exit_code, installer, program_fault
+from lab.winsim.model.visual_studio import integrable
+from lab.winsim.process import Process
 
 _FAILED = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..model.users import system_account
-from ..runtime import Process
+from lab.winsim.model.users import system_account
+from lab.winsim.process import Process
 
 ERROR = 0xFFFFFFFF  # -1, what wsl.exe and many others return for any error
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from ..model import cuda, terminal
-from ..model.network import NetworkError
-from ..model.proxy import user_proxy
-from ..model.software import exit_code, install_msix, installer, msix_packages, program_fault
-from ..runtime import Process, SimulatorError, command
-from .output import ERROR, is_elevated, say
+from lab.winsim.commands.output import ERROR, is_elevated, say
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model import cuda, terminal
+from lab.winsim.model.network import NetworkError
+from lab.winsim.model.proxy import user_proxy
+from lab.winsim.model.software import exit_code, install_msix, installer, msix_packages, program_fault
+from lab.winsim.process import Process
 
 NO_APPLICABLE, ALREADY, NOT_FOUND, NO_NETWORK = 0x8A150010, 0x8A15002B, 0x8A150014, 0x80072EFD
 _KNOWN = {"microsoft.windowsterminal": terminal.TERMINAL}

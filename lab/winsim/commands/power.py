@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ..model import power
-from ..runtime import Process, SimulatorError, command
-from .output import chinese, complain, is_elevated, say
+from lab.winsim.commands.output import chinese, complain, is_elevated, say
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model import power
+from lab.winsim.process import Process
 
 _ALIASES = {
     "sub_sleep": power.SLEEP, "standbyidle": power.STANDBY, "hybridsleep": power.HYBRID, "hibernateidle": power.HIBERNATE,

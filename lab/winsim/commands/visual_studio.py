@@ -7,13 +7,15 @@ import json
 import ntpath
 from typing import Any
 
-from ..machine import Machine
-from ..model import visual_studio as vs
-from ..model.network import NetworkError
-from ..model.proxy import user_proxy
-from ..model.software import BUSY, exit_code, installer, program_fault
-from ..runtime import Process, SimulatorError, command
-from .output import ERROR, is_elevated
+from lab.winsim.commands.output import ERROR, is_elevated
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.machine import Machine
+from lab.winsim.model import visual_studio as vs
+from lab.winsim.model.network import NetworkError
+from lab.winsim.model.proxy import user_proxy
+from lab.winsim.model.software import BUSY, exit_code, installer, program_fault
+from lab.winsim.process import Process
 
 _VALUED = {
     "--add": "add", "--remove": "remove", "--installpath": "path", "--config": "config", "--addproductlang": "lang",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ntpath
 import re
 
-from ..model import tasks
-from ..model.blank import WINDOWS_CURRENT
-from ..model.proxy import read_inet, read_winhttp, write_winhttp
-from ..model.texts import win32
-from ..model.timezones import TIMEZONES
-from ..runtime import Process, SimulatorError, command
-from .output import chinese, complain, is_elevated, say
+from lab.winsim.commands.output import chinese, complain, is_elevated, say
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model import tasks
+from lab.winsim.model.blank import WINDOWS_CURRENT
+from lab.winsim.model.proxy import read_inet, read_winhttp, write_winhttp
+from lab.winsim.model.texts import win32
+from lab.winsim.model.timezones import TIMEZONES
+from lab.winsim.process import Process
 
 FEATURES = WINDOWS_CURRENT + "\\Component Based Servicing"
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import ntpath
 import re
 
-from ..model import tasks, wsl
-from ..model.blank import SYSTEM32
-from ..model.software import program_fault, remove_msi
-from ..model.texts import win32
-from ..model.users import system_account
-from ..runtime import Process, SimulatorError, command
-from .output import ERROR
-from .wsl_base import Wsl, WslError, download, parse
-from .wsl_install import import_distro, install, update
-from .wsl_run import client
+from lab.winsim.commands.output import ERROR
+from lab.winsim.commands.wsl_base import Wsl, WslError, download, parse
+from lab.winsim.commands.wsl_install import import_distro, install, update
+from lab.winsim.commands.wsl_run import client
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.model import tasks, wsl
+from lab.winsim.model.blank import SYSTEM32
+from lab.winsim.model.software import program_fault, remove_msi
+from lab.winsim.model.texts import win32
+from lab.winsim.model.users import system_account
+from lab.winsim.process import Process
 
 
 @command("wsl.exe")

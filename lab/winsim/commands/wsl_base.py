@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..machine import Machine
-from ..model import wsl
-from ..model.network import NetworkError
-from ..model.proxy import user_proxy
-from ..runtime import Process
-from .output import ERROR
-from .wsl_texts import TEXTS
+from lab.winsim.commands.output import ERROR
+from lab.winsim.commands.wsl_texts import TEXTS
+from lab.winsim.machine import Machine
+from lab.winsim.model import wsl
+from lab.winsim.model.network import NetworkError
+from lab.winsim.model.proxy import user_proxy
+from lab.winsim.process import Process
 
 
 class WslError(Exception):

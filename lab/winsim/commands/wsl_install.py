@@ -5,11 +5,11 @@ from __future__ import annotations
 import ntpath
 from typing import Any
 
-from ..model import wsl
-from ..model.software import install_msi, installer
-from ..runtime import SimulatorError
-from .output import ERROR, is_elevated
-from .wsl_base import Wsl, WslError, download, parse
+from lab.winsim.commands.output import ERROR, is_elevated
+from lab.winsim.commands.wsl_base import Wsl, WslError, download, parse
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model import wsl
+from lab.winsim.model.software import install_msi, installer
 
 
 def install(run: Wsl, arguments: list[str]) -> int:

@@ -6,9 +6,9 @@ import posixpath
 import re
 from typing import Any
 
-from ..model import wsl
-from ..runtime import SimulatorError
-from ..wsl_backend import LinuxProcess
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model import wsl
+from lab.winsim.wsl_backend import LinuxProcess
 
 _VALUED = {
     "-d": "distro",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .blank import MACHINE_ENVIRONMENT, UNINSTALL
-from .software import NVIDIA, add_to_path, place, preinstallable, register, remove_from_path, unregister
+from lab.winsim.model.blank import MACHINE_ENVIRONMENT, UNINSTALL
+from lab.winsim.model.software import NVIDIA, add_to_path, place, preinstallable, register, remove_from_path, unregister
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 GUID = "{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}"
 ROOT = "C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA"
@@ -191,7 +191,7 @@ def _words(name: str) -> str:
 
 @preinstallable("cuda")
 def _preinstalled(machine: Machine, entry: dict[str, Any]) -> None:
-    from .visual_studio import integrable
+    from lab.winsim.model.visual_studio import integrable
 
     version = entry["version"]
     nvcc = entry.get("nvcc", short(version) + ".92")

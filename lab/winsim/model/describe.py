@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from . import firewall, power, software, wsl
-from .blank import MACHINE_ENVIRONMENT, make_profile
-from .system import FirewallRule, Service
+from lab.winsim.model import firewall, power, software, wsl
+from lab.winsim.model.blank import MACHINE_ENVIRONMENT, make_profile
+from lab.winsim.model.system import FirewallRule, Service
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 HERE = Path(__file__).parent
 MACHINES = HERE.parent / "machines"

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..runtime import CaseInsensitiveDict
-from .blank import MACHINE_ENVIRONMENT
-from .registry import Value
-from .users import bare_name, system_account
+from lab.winsim.model.blank import MACHINE_ENVIRONMENT
+from lab.winsim.model.registry import Value
+from lab.winsim.model.users import bare_name, system_account
+from lab.winsim.process import CaseInsensitiveDict
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 USER_ENVIRONMENT = "HKCU\\Environment"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from .system import FirewallRule
+from lab.winsim.model.system import FirewallRule
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules"
 _NUMBERS = {"tcp": "6", "udp": "17", "icmpv4": "1", "icmpv6": "58"}

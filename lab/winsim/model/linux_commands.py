@@ -8,9 +8,9 @@ import time
 import uuid
 from typing import Any
 
-from ..runtime import SimulatorError
-from . import wsl
-from .linux_shell import Shell, command, run_argv, script, write
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model import wsl
+from lab.winsim.model.linux_shell import Shell, command, run_argv, script, write
 
 
 @command("sh", "bash", "dash")
@@ -139,7 +139,7 @@ def _options(args: list[str], valued: str, plain: str, command: str) -> tuple[di
 
 @command("useradd")
 def _useradd(shell: Shell, args: list[str]) -> int:
-    from ..wsl_backend import LinuxUser
+    from lab.winsim.wsl_backend import LinuxUser
 
     options, names = _options(args, "sugGcd", "mUN", "useradd")
     if not shell.need_root("useradd"):

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..runtime import SimulatorError
+from lab.winsim.errors import SimulatorError
 
 if TYPE_CHECKING:
-    from ..machine import Machine
-    from ..wsl_backend import Guest, LinuxProcess
+    from lab.winsim.machine import Machine
+    from lab.winsim.wsl_backend import Guest, LinuxProcess
 
 
 class Shell:

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ..runtime import SimulatorError
-from .clock import Clock
-from .files import Content
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model.clock import Clock
+from lab.winsim.model.files import Content
 
 FAULTS = ("refuse", "no_answer", "status", "corrupt", "signer", "break", "timeout", "slow", "no_revocation")
 """Kinds of ``machine.faults["downloads"]``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 SCHEMES = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Power\\User\\PowerSchemes"
 POLICIES = "HKLM\\SOFTWARE\\Policies\\Microsoft\\Power\\PowerSettings"

@@ -14,15 +14,15 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..runtime import ModuleFailure, SimulatorError
-from .blank import MACHINE_ENVIRONMENT, SYSTEM32, UNINSTALL, WINDOWS_CURRENT
-from .files import Content
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.model.blank import MACHINE_ENVIRONMENT, SYSTEM32, UNINSTALL, WINDOWS_CURRENT
+from lab.winsim.model.files import Content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..machine import Machine
-    from ..runtime import ModuleCall, Process
+    from lab.winsim.machine import Machine
+    from lab.winsim.process import ModuleCall, Process
 
 NVIDIA = "CN=NVIDIA Corporation, OU=2-J, O=NVIDIA Corporation, L=Santa Clara, S=California, C=US"
 MICROSOFT_CORPORATION = "CN=Microsoft Corporation, O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
@@ -289,7 +289,7 @@ def preinstall(machine: Machine, entry: dict[str, Any]) -> None:
     Raises:
         SimulatorError: nobody knows it.
     """
-    from . import cuda, terminal, visual_studio, wsl  # noqa: F401
+    from lab.winsim.model import cuda, terminal, visual_studio, wsl  # noqa: F401
 
     handler = PREINSTALL.get(entry.get("name", ""))
     if handler is None:

@@ -6,14 +6,17 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ..runtime import Session, SimulatorError, join_command_line, run_captured, split_command_line
-from . import wsl
-from .software import AT_BOOT
-from .system import ScheduledTask
-from .users import system_account
+from lab.winsim.command_line import join_command_line, split_command_line
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import run_captured
+from lab.winsim.model import wsl
+from lab.winsim.model.software import AT_BOOT
+from lab.winsim.model.system import ScheduledTask
+from lab.winsim.model.users import system_account
+from lab.winsim.process import Session
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 SETTINGS: dict[str, Any] = {
     "allow_demand_start": True,

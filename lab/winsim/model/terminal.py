@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .software import install_msix, preinstallable
+from lab.winsim.model.software import install_msix, preinstallable
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 TERMINAL = {
     "name": "Microsoft.WindowsTerminal",

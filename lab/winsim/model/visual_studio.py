@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .software import MICROSOFT_CORPORATION, place, preinstallable, register, unregister
+from lab.winsim.model.software import MICROSOFT_CORPORATION, place, preinstallable, register, unregister
 
 if TYPE_CHECKING:
-    from ..machine import Machine
+    from lab.winsim.machine import Machine
 
 INSTALLER = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer"
 PACKAGES = "C:\\ProgramData\\Microsoft\\VisualStudio\\Packages"

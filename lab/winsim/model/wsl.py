@@ -10,11 +10,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import wslconfig
-from .blank import WINDOWS_CURRENT
-from .files import Content
-from .proxy import user_proxy
-from .software import (
+from lab.winsim.model import wslconfig
+from lab.winsim.model.blank import WINDOWS_CURRENT
+from lab.winsim.model.files import Content
+from lab.winsim.model.proxy import user_proxy
+from lab.winsim.model.software import (
     AT_BOOT,
     MICROSOFT_CORPORATION,
     add_to_path,
@@ -24,11 +24,11 @@ from .software import (
     preinstallable,
     remove_from_path,
 )
-from .system import Service
+from lab.winsim.model.system import Service
 
 if TYPE_CHECKING:
-    from ..machine import Machine
-    from ..runtime import Session
+    from lab.winsim.machine import Machine
+    from lab.winsim.process import Session
 
 HKLM_LXSS = WINDOWS_CURRENT + "\\Lxss"
 HKCU_LXSS = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
@@ -68,7 +68,7 @@ def _package(machine: Machine, package: dict[str, Any], install: bool) -> None:
         return
     for code, other in list(machine.extra.setdefault("msi", {}).items()):
         if other["product"] == "wsl" and other["product_code"] != package["product_code"]:
-            from .software import remove_msi
+            from lab.winsim.model.software import remove_msi
 
             remove_msi(machine, code)
     place(machine, f"{FOLDER}\\wsl.exe", 290_000, "wsl.exe", MICROSOFT_CORPORATION, file_version=package["version"])

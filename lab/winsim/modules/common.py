@@ -6,9 +6,10 @@ import ntpath
 import random
 from typing import Any
 
-from ..machine import Machine
-from ..model.files import Node
-from ..runtime import ModuleCall, ModuleFailure
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.machine import Machine
+from lab.winsim.model.files import Node
+from lab.winsim.process import ModuleCall
 
 
 def absolute(call: ModuleCall, path: str) -> str:

@@ -8,8 +8,10 @@ import ntpath
 import zipfile
 from typing import Any
 
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
-from .common import absolute, backup, checksum, error_text
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.modules.common import absolute, backup, checksum, error_text
+from lab.winsim.process import ModuleCall
 
 
 @module("ansible.windows.win_copy", "ansible.builtin.copy", "ansible.legacy.copy")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.process import ModuleCall
 
 
 @module("community.windows.win_disk_facts")

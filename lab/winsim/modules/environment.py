@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..model.blank import MACHINE_ENVIRONMENT
-from ..model.environment import USER_ENVIRONMENT, expand
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.model.blank import MACHINE_ENVIRONMENT
+from lab.winsim.model.environment import USER_ENVIRONMENT, expand
+from lab.winsim.process import ModuleCall
 
 
 def _key(level: str) -> str:

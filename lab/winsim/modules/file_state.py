@@ -6,10 +6,12 @@ import base64
 import ntpath
 from typing import Any
 
-from ..machine import Machine
-from ..model.environment import expand
-from ..runtime import ModuleCall, ModuleFailure, module
-from .common import absolute, checksum, error_text, link_facts, random_name
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.machine import Machine
+from lab.winsim.model.environment import expand
+from lab.winsim.modules.common import absolute, checksum, error_text, link_facts, random_name
+from lab.winsim.process import ModuleCall
 
 
 @module("ansible.windows.win_file")

@@ -7,9 +7,11 @@ import ntpath
 import re
 from typing import Any
 
-from ..model.files import Node
-from ..runtime import ModuleCall, ModuleFailure, module
-from .common import absolute, checksum, link_facts
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.model.files import Node
+from lab.winsim.modules.common import absolute, checksum, link_facts
+from lab.winsim.process import ModuleCall
 
 _AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model import firewall
-from ..model.environment import expand
-from ..model.system import FirewallRule
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.model import firewall
+from lab.winsim.model.environment import expand
+from lab.winsim.model.system import FirewallRule
+from lab.winsim.process import ModuleCall
 
 # property of the COM object -> (option, field of the rule)
 _PROPERTIES = (

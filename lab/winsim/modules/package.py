@@ -5,14 +5,17 @@ from __future__ import annotations
 import ntpath
 from typing import Any
 
-from ..model import software
-from ..model.blank import UNINSTALL
-from ..model.environment import expand
-from ..model.files import Content
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, join_command_line, module, split_command_line
-from .common import absolute, random_name
-from .process import decode, start
-from .web import WebError, download, fail_after, file_name, save
+from lab.winsim.command_line import join_command_line, split_command_line
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.model import software
+from lab.winsim.model.blank import UNINSTALL
+from lab.winsim.model.environment import expand
+from lab.winsim.model.files import Content
+from lab.winsim.modules.common import absolute, random_name
+from lab.winsim.modules.process import decode, start
+from lab.winsim.modules.web import WebError, download, fail_after, file_name, save
+from lab.winsim.process import ModuleCall
 
 _WOW = "SOFTWARE\\Wow6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
 

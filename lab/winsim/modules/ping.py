@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.process import ModuleCall
 
 
 @module("ansible.windows.win_ping", "ansible.builtin.ping")

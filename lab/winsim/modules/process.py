@@ -8,18 +8,12 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from ..model.texts import win32
-from ..runtime import (
-    CompletedProcess,
-    ModuleCall,
-    ModuleFailure,
-    SimulatorError,
-    join_command_line,
-    module,
-    run_captured,
-    split_command_line,
-)
-from .common import absolute
+from lab.winsim.command_line import join_command_line, split_command_line
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module, run_captured
+from lab.winsim.model.texts import win32
+from lab.winsim.modules.common import absolute
+from lab.winsim.process import CompletedProcess, ModuleCall
 
 _ENCODINGS = {
     "utf-16": "utf-16-le",

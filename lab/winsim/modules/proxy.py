@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model.proxy import SETTINGS, InetProxy, read_inet, read_winhttp, write_inet, write_winhttp
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.model.proxy import SETTINGS, InetProxy, read_inet, read_winhttp, write_inet, write_winhttp
+from lab.winsim.process import ModuleCall
 
 _KEYS = ("http", "https", "ftp", "socks")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..model.environment import expand
-from ..model.registry import RegistryData, RegistryView, Value
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.model.environment import expand
+from lab.winsim.model.registry import RegistryData, RegistryView, Value
+from lab.winsim.process import ModuleCall
 
 _KINDS = {
     "none": "REG_NONE",

@@ -6,9 +6,11 @@ import datetime as dt
 import re
 from typing import Any
 
-from ..model import tasks
-from ..model.system import ScheduledTask
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.model import tasks
+from lab.winsim.model.system import ScheduledTask
+from lab.winsim.process import ModuleCall
 
 _TRIGGERS = (
     "event", "time", "daily", "weekly", "monthly", "monthlydow", "idle", "registration", "boot", "logon",

@@ -6,10 +6,12 @@ import fnmatch
 from dataclasses import asdict, replace
 from typing import Any
 
-from ..machine import Machine
-from ..model.system import Service
-from ..model.users import system_account
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.machine import Machine
+from lab.winsim.model.system import Service
+from lab.winsim.model.users import system_account
+from lab.winsim.process import ModuleCall
 
 # option -> field of the service
 _FIELDS = {

@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..machine import Machine
-from ..model.blank import CURRENT_VERSION
-from ..model.environment import environment_for
-from ..runtime import ModuleCall, ModuleFailure, module
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.handlers import module
+from lab.winsim.machine import Machine
+from lab.winsim.model.blank import CURRENT_VERSION
+from lab.winsim.model.environment import environment_for
+from lab.winsim.process import ModuleCall
 
 _GROUPS = {
     "min": (

@@ -6,11 +6,13 @@ import datetime as dt
 import re
 from typing import Any
 
-from ..machine import Machine
-from ..model.software import program_fault
-from ..model.timezones import TIMEZONES
-from ..model.users import GROUP_SIDS, system_account
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.machine import Machine
+from lab.winsim.model.software import program_fault
+from lab.winsim.model.timezones import TIMEZONES
+from lab.winsim.model.users import GROUP_SIDS, system_account
+from lab.winsim.process import ModuleCall
 
 
 @module("ansible.windows.win_hostname")

@@ -8,8 +8,10 @@ import re
 import zipfile
 from typing import Any
 
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
-from .common import absolute, backup, error_text
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.modules.common import absolute, backup, error_text
+from lab.winsim.process import ModuleCall
 
 
 @module("community.windows.win_lineinfile")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..model.users import GROUP_SIDS, User
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.model.users import GROUP_SIDS, User
+from lab.winsim.process import ModuleCall
 
 # option -> (field, turn the value round)
 _FIELDS = {

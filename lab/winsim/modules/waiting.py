@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
-from .common import absolute
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.modules.common import absolute
+from lab.winsim.process import ModuleCall
 
 
 def _listens(call: ModuleCall, host: str, port: int) -> bool:

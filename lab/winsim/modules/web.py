@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..model.files import Content
-from ..model.network import NetworkError, Response, file_name
-from ..model.proxy import user_proxy
-from ..runtime import ModuleCall, ModuleFailure, SimulatorError, module
-from .common import absolute, error_text
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.model.files import Content
+from lab.winsim.model.network import NetworkError, Response, file_name
+from lab.winsim.model.proxy import user_proxy
+from lab.winsim.modules.common import absolute, error_text
+from lab.winsim.process import ModuleCall
 
 _STATUS = {
     301: "Moved Permanently",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from winsim.pwsh.values import Hashtable, PSObject
+from lab.winsim.pwsh.values import Hashtable, PSObject
 
 PS_HOME = "C:\\Windows\\System32\\WindowsPowerShell\\v1.0"
 VERSION_PARTS = ("Major", "Minor", "Build", "Revision")
@@ -40,7 +40,7 @@ def _host(interpreter: Any) -> PSObject:
         interpreter.process.write_stdout(f"{text}\n".encode())
 
     def exit_code(code: Any) -> None:
-        from winsim.pwsh.calls import Flow
+        from lab.winsim.pwsh.calls import Flow
 
         raise Flow("exit", code)
 

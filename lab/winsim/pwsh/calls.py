@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from winsim.pwsh import nodes as n
-from winsim.pwsh.parser import Parser
-from winsim.pwsh.values import Block, ErrorRecord, Table, Terminating, display, listed, text_of
-from winsim.runtime import InputStream, Process, join_command_line, run_process
+from lab.winsim.command_line import join_command_line
+from lab.winsim.handlers import run_process
+from lab.winsim.process import InputStream, Process
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.parser import Parser
+from lab.winsim.pwsh.values import Block, ErrorRecord, Table, Terminating, display, listed, text_of
 
 Emit = Callable[[Any], None]
 
@@ -85,13 +87,13 @@ class CallMixin:
         finally:
             self._merge.pop()
         if target is not None and target[0]:
-            from winsim.pwsh import cmdlets
+            from lab.winsim.pwsh import cmdlets
 
             text = "\ufeff" + display(collected)
             cmdlets.write_file(self, target[0], text.encode("utf-16-le"), append=target[1])
 
     def _command(self, node: n.Command, emit: Emit, objects: list[Any] | None) -> None:
-        from winsim.pwsh import cmdlets
+        from lab.winsim.pwsh import cmdlets
 
         name = self.value(node.name)
         if isinstance(name, Block):
@@ -121,7 +123,7 @@ class CallMixin:
         self.native(node, resolved, emit, objects)
 
     def _script_file(self, path: str, positional: list[Any], named: dict[str, Any], emit: Emit) -> None:
-        from winsim.pwsh import cmdlets
+        from lab.winsim.pwsh import cmdlets
 
         text = self.machine.files.read_bytes(cmdlets.file_path(self, path)).decode("utf-8-sig")
         block, outer = Block(Parser(text).parse()), self.text

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from winsim.pwsh import dotnet, statics
-from winsim.pwsh import nodes as n
-from winsim.pwsh.calls import Parameter
-from winsim.pwsh.dotnet import file_path
-from winsim.pwsh.values import (
+from lab.winsim.pwsh import dotnet, statics
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.calls import Parameter
+from lab.winsim.pwsh.dotnet import file_path
+from lab.winsim.pwsh.values import (
     Block,
     ErrorRecord,
     Hashtable,

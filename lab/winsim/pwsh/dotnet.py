@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from winsim.pwsh import nodes as n
-from winsim.pwsh.automatic import version
-from winsim.pwsh.operators import format_string
-from winsim.pwsh.values import (
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.automatic import version
+from lab.winsim.pwsh.operators import format_string
+from lab.winsim.pwsh.values import (
     Block,
     ErrorRecord,
     Hashtable,
@@ -26,7 +26,7 @@ from winsim.pwsh.values import (
     text_of,
     truth,
 )
-from winsim.transfer import expand_variables
+from lab.winsim.transfer import expand_variables
 
 _HIVES = {
     "localmachine": "HKLM",
@@ -207,7 +207,7 @@ def get_static(interpreter: Any, owner: Any, name: str, node: n.Node) -> Any:
     key = _type_key(owner, interpreter, node)
     if key == "microsoft.win32.registry" and name.lower() in _HIVES:
         return registry_key(interpreter, _HIVES[name.lower()])
-    from winsim.pwsh.statics import STATIC_VALUES
+    from lab.winsim.pwsh.statics import STATIC_VALUES
 
     found = STATIC_VALUES.get((key, name.lower()))
     if found is not None:
@@ -248,7 +248,7 @@ def call_static(interpreter: Any, owner: Any, name: str, arguments: list[Any], n
     if (key, name.lower()) == ("microsoft.win32.registrykey", "openbasekey"):
         hive = text_of(arguments[0]).lower()
         return registry_key(interpreter, _HIVES[hive])
-    from winsim.pwsh.statics import STATIC_METHODS
+    from lab.winsim.pwsh.statics import STATIC_METHODS
 
     work = STATIC_METHODS.get((key, name.lower()))
     if work is None:

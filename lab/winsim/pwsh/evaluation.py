@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from winsim.pwsh import nodes as n
-from winsim.pwsh.values import (
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.values import (
     Block,
     ErrorRecord,
     Hashtable,
@@ -72,12 +72,12 @@ class ExpressionMixin:
         return Block(node)
 
     def _value_cast(self, node: n.Cast) -> Any:
-        from winsim.pwsh import dotnet
+        from lab.winsim.pwsh import dotnet
 
         return dotnet.cast(self, node.type, self.value(node.operand), node)
 
     def _value_member(self, node: n.Member) -> Any:
-        from winsim.pwsh import dotnet
+        from lab.winsim.pwsh import dotnet
 
         owner, name = self.value(node.target), text_of(self.value(node.name))
         if node.static:
@@ -85,7 +85,7 @@ class ExpressionMixin:
         return dotnet.get_member(self, owner, name, node)
 
     def _value_call(self, node: n.Call) -> Any:
-        from winsim.pwsh import dotnet
+        from lab.winsim.pwsh import dotnet
 
         owner, name = self.value(node.target), text_of(self.value(node.name))
         arguments = [self.value(argument) for argument in node.arguments]
@@ -140,6 +140,6 @@ class ExpressionMixin:
 
     def binary(self, operator: str, left: Any, right: Any, node: n.Node) -> Any:
         """Apply a binary operator."""
-        from winsim.pwsh import operators
+        from lab.winsim.pwsh import operators
 
         return operators.apply(self, operator, left, right, node)

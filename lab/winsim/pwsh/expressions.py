@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from winsim.pwsh import nodes as n
-from winsim.runtime import SimulatorError
+from lab.winsim.errors import SimulatorError
+from lab.winsim.pwsh import nodes as n
 
 _COMPARISONS = [
     "eq",

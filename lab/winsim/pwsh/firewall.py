@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from winsim.model import firewall
-from winsim.pwsh.cmdlets import Invocation, cmdlet
-from winsim.pwsh.values import PSObject, text_of
-from winsim.runtime import SimulatorError
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model import firewall
+from lab.winsim.pwsh.cmdlets import Invocation, cmdlet
+from lab.winsim.pwsh.values import PSObject, text_of
 
 _TYPE = "Microsoft.Management.Infrastructure.CimInstance#root/standardcimv2/MSFT_NetFirewallRule"
 

@@ -7,9 +7,11 @@ import binascii
 import re
 from collections.abc import Iterable
 
-from winsim import payload
-from winsim.pwsh import interpreter
-from winsim.runtime import Process, SimulatorError, command
+from lab.winsim import payload
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import command
+from lab.winsim.process import Process
+from lab.winsim.pwsh import interpreter
 
 _CONSUMING = {
     "executionpolicy": "executionpolicy",

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from winsim.pwsh import nodes as n
-from winsim.pwsh.calls import CallMixin, Flow, Parameter
-from winsim.pwsh.evaluation import ExpressionMixin
-from winsim.pwsh.parser import Parser
-from winsim.pwsh.values import (
+from lab.winsim.errors import SimulatorError
+from lab.winsim.process import Process
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.calls import CallMixin, Flow, Parameter
+from lab.winsim.pwsh.evaluation import ExpressionMixin
+from lab.winsim.pwsh.parser import Parser
+from lab.winsim.pwsh.values import (
     Block,
     ErrorRecord,
     Hashtable,
@@ -27,7 +29,6 @@ from winsim.pwsh.values import (
     text_of,
     truth,
 )
-from winsim.runtime import Process, SimulatorError
 
 Emit = Callable[[Any], None]
 __all__ = ["Interpreter", "Parameter", "ScriptResult", "run_script"]
@@ -169,7 +170,7 @@ class Interpreter(CallMixin, ExpressionMixin):
             return {"true": True, "false": False, "null": None}[lowered]
         if lowered == "?":
             return self.ok
-        from winsim.pwsh import automatic
+        from lab.winsim.pwsh import automatic
 
         if lowered in automatic.VARIABLES:
             return automatic.VARIABLES[lowered](self)
@@ -248,7 +249,7 @@ class Interpreter(CallMixin, ExpressionMixin):
         if isinstance(target, n.Variable):
             self.assign(target.name, value)
         elif isinstance(target, n.Cast):
-            from winsim.pwsh import dotnet
+            from lab.winsim.pwsh import dotnet
 
             self._store(target.operand, dotnet.cast(self, target.type, value, target))
         elif isinstance(target, n.ArrayLiteral):
@@ -272,7 +273,7 @@ class Interpreter(CallMixin, ExpressionMixin):
             raise self.fail("this assignment", target)
 
     def _store_member(self, target: n.Member, value: Any) -> None:
-        from winsim.pwsh import dotnet
+        from lab.winsim.pwsh import dotnet
 
         owner, name = self.value(target.target), text_of(self.value(target.name))
         if isinstance(owner, TypeRef):

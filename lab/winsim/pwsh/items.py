@@ -7,10 +7,10 @@ import ntpath
 import re
 from typing import Any
 
-from winsim.pwsh import dotnet
-from winsim.pwsh.cmdlets import Invocation, cmdlet, write_file
-from winsim.pwsh.dotnet import file_path, registry_data, registry_key, registry_type
-from winsim.pwsh.values import PSObject, filetime_to_datetime, listed, text_of, truth, wildcard
+from lab.winsim.pwsh import dotnet
+from lab.winsim.pwsh.cmdlets import Invocation, cmdlet, write_file
+from lab.winsim.pwsh.dotnet import file_path, registry_data, registry_key, registry_type
+from lab.winsim.pwsh.values import PSObject, filetime_to_datetime, listed, text_of, truth, wildcard
 
 _REGISTRY = re.compile(
     r"(?i)^(?:(?:Microsoft\.PowerShell\.Core\\)?Registry::)?(HKLM|HKCU|HKU|HKCR|HKCC|HKEY_\w+):?(?:\\|/|$)(.*)"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from winsim.pwsh.interpreter import run_script
-from winsim.pwsh.values import ErrorRecord, Hashtable, PSObject, from_python, plain, truth
-from winsim.runtime import InputStream, ModuleCall, ModuleFailure, Process, SimulatorError, module
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import module
+from lab.winsim.process import InputStream, ModuleCall, Process
+from lab.winsim.pwsh.interpreter import run_script
+from lab.winsim.pwsh.values import ErrorRecord, Hashtable, PSObject, from_python, plain, truth
 
 _ACTIONS = {"stop": "Stop", "continue": "Continue", "silently_continue": "SilentlyContinue"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from winsim.pwsh import nodes as n
-from winsim.pwsh.values import (
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.values import (
     Block,
     ErrorRecord,
     Hashtable,
@@ -214,7 +214,7 @@ def _is(interpreter: Any, left: Any, right: Any, case: bool, node: n.Node) -> bo
 
 
 def _as(interpreter: Any, left: Any, right: Any, case: bool, node: n.Node) -> Any:
-    from winsim.pwsh import dotnet
+    from lab.winsim.pwsh import dotnet
 
     try:
         return dotnet.cast(interpreter, right.name, left, node)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from winsim.pwsh import nodes as n
-from winsim.pwsh.expressions import NUMBER, VARIABLE, ExpressionParser, number_of
+from lab.winsim.pwsh import nodes as n
+from lab.winsim.pwsh.expressions import NUMBER, VARIABLE, ExpressionParser, number_of
 
 _STATEMENT_WORDS = {"if", "foreach", "for", "while", "do", "try", "switch", "function", "filter", "param", "trap"}
 _FLOW_WORDS = {"return", "exit", "throw", "break", "continue"}

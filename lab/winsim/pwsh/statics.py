@@ -10,11 +10,20 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from winsim.pwsh.automatic import version
-from winsim.pwsh.dotnet import encoding_object, file_path
-from winsim.pwsh.operators import format_string
-from winsim.pwsh.values import ErrorRecord, PSObject, Terminating, filetime_to_datetime, listed, number, text_of, truth
-from winsim.transfer import expand_variables
+from lab.winsim.pwsh.automatic import version
+from lab.winsim.pwsh.dotnet import encoding_object, file_path
+from lab.winsim.pwsh.operators import format_string
+from lab.winsim.pwsh.values import (
+    ErrorRecord,
+    PSObject,
+    Terminating,
+    filetime_to_datetime,
+    listed,
+    number,
+    text_of,
+    truth,
+)
+from lab.winsim.transfer import expand_variables
 
 _MACHINE_ENVIRONMENT = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from winsim.pwsh import nodes as n
+from lab.winsim.pwsh import nodes as n
 
 EPOCH = datetime.datetime(1601, 1, 1, tzinfo=datetime.UTC)
 

@@ -117,7 +117,7 @@ def test_wsl_finds_nothing_to_warn_about_and_runs_again_five_minutes_after_it_wa
     before = len(pc.events(*stopped)), len(pc.events(*begun))
     pc.run(WSL, "--shutdown")
     assert happened(pc, stopped, before[0]) == list(stopped)
-    windows.winsim("fault", "clock", "--state", str(windows.state_of(pc.name)), "--seconds", "301")
+    windows.command("fault", pc.name, "clock", "--seconds", "301")
     assert happened(pc, begun, before[1]) == list(begun)
     pc.run(WSL, "--shutdown")
     assert stderr(pc, "-d", "Ubuntu-24.04", "-u", "root", "--exec", "true") == ""

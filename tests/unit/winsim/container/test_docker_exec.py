@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from winsim import docker_exec
-from winsim.runtime import InputStream, SimulatorError
-from winsim.wsl_backend import LinuxProcess
+
+from lab import docker_exec
+from lab.winsim.errors import SimulatorError
+from lab.winsim.process import InputStream
+from lab.winsim.wsl_backend import LinuxProcess
 
 
 class Docker(http.server.BaseHTTPRequestHandler):

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from winsim import runtime
-from winsim.machine import Machine
-from winsim.model import describe
-from winsim.model.blank import install_windows
-from winsim.model.wsl import HKLM_LXSS
-from winsim.runtime import InputStream, SimulatorError
-from winsim.wsl_backend import LinuxProcess, MemoryBackend, backend_for
-from winsim.wsl_container import ContainerBackend, stream
+
+from lab.winsim import handlers, process
+from lab.winsim.errors import SimulatorError
+from lab.winsim.machine import Machine
+from lab.winsim.model import describe
+from lab.winsim.model.blank import install_windows
+from lab.winsim.model.wsl import HKLM_LXSS
+from lab.winsim.process import InputStream
+from lab.winsim.wsl_backend import LinuxProcess
+from lab.wsl_containers import ContainerBackend, stream
 
 WSL = "C:\\Program Files\\WSL\\wsl.exe"
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nme:x:1000:1000::/home/me:/bin/zsh\n"
@@ -29,7 +31,7 @@ case $1 in
       elif [[ $2 == - ]]; then tar -xO >>"$LAB_FILES/written"
       else exit 1; fi ;;
   exec) printf '%s\\n' "$*" >>"$LAB_FILES/exec"
-        while [[ $# -gt 0 && $1 != box ]]; do shift; done
+        while [[ $# -gt 0 && $1 != box-pc ]]; do shift; done
         (($#)) || { echo "no such container" >&2; exit 1; }
         shift; [[ $1 == sh || $1 == useradd ]] && exit 0
         exec "$@" ;;
@@ -70,7 +72,7 @@ def files(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("LAB_FILES", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")  # no socket here, so the program is used
-    monkeypatch.setenv("WINSIM_WSL_CONTAINER", "box")
+    monkeypatch.setenv("LAB_ID", "box")
     (tmp_path / "passwd").write_text(PASSWD)
     (tmp_path / "wsl.conf").write_text("[boot]\nsystemd = true\n[User]\ndefault = me\n")
     (tmp_path / "windows").write_text("172.30.5.254\n")
@@ -86,8 +88,9 @@ def lab() -> Lab:
 @pytest.fixture
 def machine(files: Path, lab: Lab) -> Machine:
     """A PC with one distribution in a container."""
-    runtime.load_handlers()
+    handlers.load_handlers()
     description = {
+        "hostname": "PC",
         "features": {"VirtualMachinePlatform": "Enabled"},
         "installed": [
             {"name": "wsl", "version": "3.0.1.0"},
@@ -107,13 +110,13 @@ def machine(files: Path, lab: Lab) -> Machine:
 def wsl(machine: Machine) -> Any:
     """Run wsl.exe as the owner."""
     user = machine.description["users"][0]["name"]
-    session = runtime.Session(machine, user, environment=machine.environment_for(user))
+    session = process.Session(machine, user, environment=machine.environment_for(user))
     session.environment["WSL_UTF8"] = "1"
-    return lambda *words, stdin=b"": runtime.run_captured(session, [WSL, *words], stdin=stdin)
+    return lambda *words, stdin=b"": handlers.run_captured(session, [WSL, *words], stdin=stdin)
 
 
 def test_installing_makes_the_container_and_leaves_it_stopped(machine: Machine, lab: Lab, files: Path, capsys) -> None:
-    assert lab.calls == ["up box noble gpu", "stop box"]
+    assert lab.calls == ["up box-pc noble gpu", "stop box-pc"]
     assert "userdel --force --remove dev" in (files / "exec").read_text()
     assert capsys.readouterr().out == ""
 
@@ -122,7 +125,7 @@ def test_first_use_starts_it_and_the_second_does_not(wsl, machine: Machine, lab:
     lab.calls.clear()
     assert wsl("-d", "Ubuntu-24.04", "-u", "root", "--cd", "/", "--exec", "/bin/echo", "hi").stdout == b"hi\n"
     assert wsl("-d", "Ubuntu-24.04", "-u", "root", "--cd", "/", "--exec", "/bin/echo", "hi").stdout == b"hi\n"
-    assert lab.calls == ["restart box"]
+    assert lab.calls == ["restart box-pc"]
     assert machine.registry.get(HKLM_LXSS, "NatGatewayIpAddress") == "172.30.5.254"
     assert (files / "written").read_text() == "nat\n"
 
@@ -132,14 +135,14 @@ def test_stopping_stops_it_and_the_next_use_starts_it_again(wsl, lab: Lab, words
     use = ("-d", "Ubuntu-24.04", "-u", "root", "--exec", "/bin/true")
     for command in (use, words, use):
         assert wsl(*command).rc == 0
-    assert lab.calls[2:] == ["restart box", "stop box", "restart box"]
+    assert lab.calls[2:] == ["restart box-pc", "stop box-pc", "restart box-pc"]
 
 
 def test_reboot_of_windows_stops_it(wsl, machine: Machine, lab: Lab) -> None:
     wsl("-d", "Ubuntu-24.04", "-u", "root", "--exec", "/bin/true")
     lab.calls.clear()
     machine.reboot()
-    assert lab.calls == ["stop box"]
+    assert lab.calls == ["stop box-pc"]
 
 
 def test_idle_distribution_stops(wsl, machine: Machine, lab: Lab) -> None:
@@ -147,12 +150,12 @@ def test_idle_distribution_stops(wsl, machine: Machine, lab: Lab) -> None:
     wsl(*use)
     machine.clock.advance(16)
     wsl(*use)
-    assert lab.calls[2:] == ["restart box", "stop box", "restart box"]
+    assert lab.calls[2:] == ["restart box-pc", "stop box-pc", "restart box-pc"]
 
 
 def test_unregistering_removes_it(wsl, lab: Lab) -> None:
     assert wsl("--unregister", "Ubuntu-24.04").rc == 0
-    assert lab.calls[-1] == "down box"
+    assert lab.calls[-1] == "down box-pc"
 
 
 def test_streams_are_bytes_and_the_exit_code_is_the_command_s(wsl) -> None:
@@ -168,7 +171,7 @@ def test_user_home_and_folder_are_the_container_s(wsl, files: Path) -> None:
     line = (files / "exec").read_text().splitlines()[-1]
     assert line.startswith("exec -i -u me -w /home/me -e HOME=/home/me -e USER=me -e LOGNAME=me -e SHELL=/bin/zsh ")
     assert " -e WSL_DISTRO_NAME=Ubuntu-24.04 " in line
-    assert line.endswith(" box /bin/true")
+    assert line.endswith(" box-pc /bin/true")
 
 
 def test_unknown_user_is_refused_as_wsl_does(wsl) -> None:
@@ -177,8 +180,8 @@ def test_unknown_user_is_refused_as_wsl_does(wsl) -> None:
 
 
 def test_release_without_a_container_is_refused(machine: Machine) -> None:
-    from winsim.model.files import Content
-    from winsim.model.wsl import Distro
+    from lab.winsim.model.files import Content
+    from lab.winsim.model.wsl import Distro
 
     image = Content(1, data={"distro": {"version": "20.04"}})
     with pytest.raises(SimulatorError, match=r"no container for Ubuntu 20\.04; there are 22\.04, 24\.04, 26\.04"):
@@ -188,21 +191,14 @@ def test_release_without_a_container_is_refused(machine: Machine) -> None:
 def test_containers_survive_a_restart_of_the_simulator(machine: Machine, lab: Lab) -> None:
     again = ContainerBackend(machine, lab)
     again.restore(machine.wsl_backend.dump())
-    assert list(again.names.values()) == ["box"]
+    assert list(again.names.values()) == ["box-pc"]
 
 
 def test_cancelled_command_ends() -> None:
-    from winsim.model.wsl import Distro
+    from lab.winsim.model.wsl import Distro
 
     cancelled = threading.Event()
     process = LinuxProcess(Distro("{1}", "x", "u", "C:\\x"), [], "root", stdin=InputStream(closed=False))
     process.cancelled = cancelled
     threading.Timer(0.1, cancelled.set).start()
     assert stream(["sleep", "60"], process) == 137
-
-
-def test_backend_is_chosen_by_the_environment(machine: Machine, monkeypatch) -> None:
-    monkeypatch.delenv("WINSIM_WSL_BACKEND", raising=False)
-    assert type(backend_for(machine)) is MemoryBackend
-    monkeypatch.setenv("WINSIM_WSL_BACKEND", "winsim.wsl_container:ContainerBackend")
-    assert type(backend_for(machine)) is ContainerBackend

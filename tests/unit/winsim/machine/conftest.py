@@ -6,17 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from winsim import runtime
-from winsim.machine import Machine
-from winsim.model import describe
-from winsim.model.blank import install_windows
+
+from lab.winsim import errors, handlers, process
+from lab.winsim.machine import Machine
+from lab.winsim.model import describe
+from lab.winsim.model.blank import install_windows
 
 USER = "student"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _handlers() -> None:
-    runtime.load_handlers()
+    handlers.load_handlers()
 
 
 @pytest.fixture
@@ -45,19 +46,19 @@ class Host:
 
     def __init__(self, machine: Machine, user: str = USER, logon: str = "network") -> None:
         self.machine = machine
-        self.session = runtime.Session(machine, user, logon=logon, environment=machine.environment_for(user))
+        self.session = process.Session(machine, user, logon=logon, environment=machine.environment_for(user))
         self.session.cwd = machine.profile_of(user)
 
     def module(self, name: str, /, check: bool = False, diff: bool = False, **args: Any) -> dict[str, Any]:
         """Call a module (``win_ping`` means ``ansible.windows.win_ping``)."""
         full = name if "." in name else f"ansible.windows.{name}"
-        return runtime.MODULES[full](runtime.ModuleCall(self.session, full, args, check, diff))
+        return handlers.MODULES[full](process.ModuleCall(self.session, full, args, check, diff))
 
-    def run(self, *argv: str, stdin: bytes = b"", **environment: str) -> runtime.CompletedProcess:
+    def run(self, *argv: str, stdin: bytes = b"", **environment: str) -> process.CompletedProcess:
         """Run a program."""
         variables = self.session.environment.copy()
         variables.update(environment)
-        return runtime.run_captured(self.session, list(argv), stdin=stdin, environment=variables)
+        return handlers.run_captured(self.session, list(argv), stdin=stdin, environment=variables)
 
 
 @pytest.fixture
@@ -77,6 +78,6 @@ def fails() -> Callable[..., Any]:
     """Expect a module to fail with a text."""
 
     def expect(text: str) -> Any:
-        return pytest.raises(runtime.ModuleFailure, match=text)
+        return pytest.raises(errors.ModuleFailure, match=text)
 
     return expect

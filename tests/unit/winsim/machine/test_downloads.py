@@ -6,7 +6,8 @@ import threading
 import time
 
 import pytest
-from winsim.runtime import SimulatorError
+
+from lab.winsim.errors import SimulatorError
 
 PROXY = "http://127.0.0.1:7890"
 IMAGE = "https://releases.ubuntu.com/24.04.5/ubuntu-24.04.5-wsl-amd64.wsl"

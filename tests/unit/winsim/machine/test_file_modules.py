@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
-from winsim.machine import Machine
+
+from lab.winsim.machine import Machine
 
 HELLO_SHA1 = "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"
 

@@ -7,7 +7,10 @@ import threading
 import time
 
 import pytest
-from winsim.runtime import MODULES, ModuleCall, ModuleFailure, SimulatorError, run_captured
+
+from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.handlers import MODULES, run_captured
+from lab.winsim.process import ModuleCall
 
 DESKTOP = "Microsoft.VisualStudio.Workload.NativeDesktop"
 INSTALLER = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer"

@@ -6,8 +6,9 @@ import re
 import time
 
 import pytest
-from winsim.model import power
-from winsim.runtime import SimulatorError
+
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model import power
 
 PLAN = "381b4222-f694-41f0-9685-ff5bb260df2e"
 STANDBY = "29f6c1db-86da-48c5-9fdb-f2b67b1f44da"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from winsim.machine import Machine
-from winsim.model import describe
-from winsim.runtime import SimulatorError
+
+from lab.winsim.errors import SimulatorError
+from lab.winsim.machine import Machine
+from lab.winsim.model import describe
 
 
 def test_a_new_name_waits_for_a_reboot(host):

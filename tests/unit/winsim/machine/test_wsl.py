@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from winsim.runtime import SimulatorError
+
+from lab.winsim.errors import SimulatorError
 
 EXE = "C:\\Program Files\\WSL\\wsl.exe"
 STUB = "C:\\Windows\\System32\\wsl.exe"

@@ -6,9 +6,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from winsim.model import tasks
-from winsim.model.wsl import runtime
-from winsim.runtime import ModuleFailure
+
+from lab.winsim.errors import ModuleFailure
+from lab.winsim.model import tasks
+from lab.winsim.model.wsl import runtime
 
 EXE = "C:\\Program Files\\WSL\\wsl.exe"
 READY = {
@@ -72,7 +73,7 @@ def keep_alive(host, trigger="boot", **more):
 def _no_real_time(monkeypatch) -> None:
     """Let only the machine's own work move its clock."""
     began = time.time()
-    monkeypatch.setattr("winsim.model.clock.time", SimpleNamespace(time=lambda: began, sleep=time.sleep))
+    monkeypatch.setattr("lab.winsim.model.clock.time", SimpleNamespace(time=lambda: began, sleep=time.sleep))
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from winsim.model import wslconfig
+
+from lab.winsim.model import wslconfig
 
 
 def read(text: str | bytes) -> tuple[dict, list[str]]:

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from winsim import runtime
-from winsim.machine import Machine
-from winsim.model import describe
-from winsim.model.blank import install_windows
+
+from lab.winsim import handlers
+from lab.winsim.machine import Machine
+from lab.winsim.model import describe
+from lab.winsim.model.blank import install_windows
+from lab.winsim.process import InputStream, Process, Session
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _handlers() -> None:
-    runtime.load_handlers()
+    handlers.load_handlers()
 
 
 @pytest.fixture
@@ -41,19 +43,19 @@ class Result:
 
 
 @pytest.fixture
-def process(machine: Machine) -> Callable[..., tuple[runtime.Process, Result]]:
+def process(machine: Machine) -> Callable[..., tuple[Process, Result]]:
     """Make a process of the user ``student`` and the result it writes to."""
 
-    def make(stdin: bytes = b"", **environment: str) -> tuple[runtime.Process, Result]:
-        session = runtime.Session(machine, "student", environment=machine.environment_for("student"))
+    def make(stdin: bytes = b"", **environment: str) -> tuple[Process, Result]:
+        session = Session(machine, "student", environment=machine.environment_for("student"))
         session.cwd = "C:\\Users\\student"
         session.environment.update(environment)
         result = Result()
-        made = runtime.Process(
+        made = Process(
             session=session,
             argv=["test"],
             environment=session.environment.copy(),
-            stdin=runtime.InputStream(stdin),
+            stdin=InputStream(stdin),
             write_stdout=result.stdout.extend,
             write_stderr=result.stderr.extend,
         )
@@ -65,7 +67,7 @@ def process(machine: Machine) -> Callable[..., tuple[runtime.Process, Result]]:
 @pytest.fixture
 def powershell(process: Callable[..., Any]) -> Callable[..., Result]:
     """Run a PowerShell text."""
-    from winsim.pwsh.interpreter import run_script
+    from lab.winsim.pwsh.interpreter import run_script
 
     def run(text: str, **environment: str) -> Result:
         made, result = process(**environment)

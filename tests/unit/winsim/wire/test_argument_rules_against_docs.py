@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from winsim import argspec, runtime
-from winsim.psliteral import DYNAMIC
 
-runtime.load_handlers()
+from lab.winsim import argspec, handlers
+from lab.winsim.psliteral import DYNAMIC
+
+handlers.load_handlers()
 # Not described by a .ps1 of its own: the name under which ansible-core's action calls ansible.windows.async_status.
-MODULES = sorted(name for name in runtime.MODULES if name.split(".")[0] != "ansible" or name.split(".")[1] == "windows")
+MODULES = sorted(
+    name for name in handlers.MODULES if name.split(".")[0] != "ansible" or name.split(".")[1] == "windows"
+)
 # Where source and documentation really differ: module -> option -> why.
 DIFFERENCES: dict[str, dict[str, str]] = {
     "ansible.windows.win_copy": {

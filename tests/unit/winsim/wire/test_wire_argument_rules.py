@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from winsim import argspec
-from winsim.psliteral import DYNAMIC, LiteralReader
-from winsim.runtime import CaseInsensitiveDict, SimulatorError
+
+from lab.winsim import argspec
+from lab.winsim.errors import SimulatorError
+from lab.winsim.process import CaseInsensitiveDict
+from lab.winsim.psliteral import DYNAMIC, LiteralReader
 
 MODULE = """#!powershell
 #AnsibleRequires -CSharpUtil Ansible.Basic

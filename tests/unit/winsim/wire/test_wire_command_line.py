@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from winsim import cmdexe
-from winsim.runtime import CaseInsensitiveDict, SimulatorError, join_command_line, split_command_line
+
+from lab.winsim import cmdexe
+from lab.winsim.command_line import join_command_line, split_command_line
+from lab.winsim.errors import SimulatorError
+from lab.winsim.process import CaseInsensitiveDict
 
 
 @pytest.mark.parametrize(

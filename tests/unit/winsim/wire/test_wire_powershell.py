@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 
 import pytest
-from winsim import runtime
-from winsim.pwsh.host import clixml_errors
-from winsim.runtime import SimulatorError, run_process
+
+from lab.winsim import handlers, process
+from lab.winsim.errors import SimulatorError
+from lab.winsim.handlers import run_process
+from lab.winsim.pwsh.host import clixml_errors
 
 SUFFIX = (
     "\r\nIf (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) "
@@ -165,7 +167,7 @@ def test_unknown_switch_is_refused(process) -> None:
 
 
 def test_win_powershell_returns_streams_and_objects(machine) -> None:
-    session = runtime.Session(machine, "student", environment=machine.environment_for("student"))
+    session = process.Session(machine, "student", environment=machine.environment_for("student"))
     empty = dict.fromkeys(
         ["arguments", "chdir", "creates", "executable", "path", "removes", "sensitive_parameters", "remote_src"]
     )
@@ -180,15 +182,15 @@ def test_win_powershell_returns_streams_and_objects(machine) -> None:
         "depth": 2,
         "error_action": "continue",
     }
-    call = runtime.ModuleCall(session, "ansible.windows.win_powershell", arguments)
-    result = runtime.MODULES[call.name](call)
+    call = process.ModuleCall(session, "ansible.windows.win_powershell", arguments)
+    result = handlers.MODULES[call.name](call)
     assert result["output"] == [{"name": "n", "count": 2}]
     assert (result["changed"], result["failed"], result["result"]) == (False, False, {"a": 1})
     assert (result["warning"], result["error"][0]["exception"]["message"]) == (["careful"], "small")
     assert result["host_out"] == ""
     call.args |= {"script": "throw 'boom'", "parameters": None}
-    failed = runtime.MODULES[call.name](call)
+    failed = handlers.MODULES[call.name](call)
     assert (failed["failed"], failed["error"][0]["exception"]["message"]) == (True, "boom")
     call.args["executable"] = "pwsh.exe"
     with pytest.raises(SimulatorError, match="option executable is not modelled"):
-        runtime.MODULES[call.name](call)
+        handlers.MODULES[call.name](call)

@@ -1,33 +1,31 @@
 """WSL distributions that are containers of the lab: the life of the container is the life of the virtual machine.
 
-Used when the environment says ``WINSIM_WSL_BACKEND=winsim.wsl_container:ContainerBackend``. A container is made at
-``--install`` or ``--import``, starts on first use, stops on ``--terminate``, ``--shutdown``, when idle and when Windows
-reboots, and comes back with another gateway, as a WSL machine does. ``WINSIM_WSL_CONTAINER`` names it; otherwise the
-name is made of the lab's and the PC's.
+A container is made at ``--install`` or ``--import``, starts on first use, stops on ``--terminate``, ``--shutdown``,
+when idle and when Windows reboots, and comes back with another gateway, as a WSL machine does. Its name is made of the
+lab's and the PC's.
 """
 
 from __future__ import annotations
 
 import configparser
 import contextlib
-import importlib
 import io
-import os
 import re
 import subprocess
-import sys
 import tarfile
 import threading
 from pathlib import Path
 from typing import Any
 
-from . import docker_exec
-from .model.files import Content
-from .model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
-from .runtime import SimulatorError
-from .wsl_backend import LinuxProcess
+from lab import distro as containers
+from lab import docker_exec
+from lab.settings import SUITES, lab_id
+from lab.winsim.errors import SimulatorError
+from lab.winsim.model.files import Content
+from lab.winsim.model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
+from lab.winsim.wsl_backend import LinuxProcess
 
-SUITES = {"22.04": "jammy", "24.04": "noble", "26.04": "resolute"}
+SUITE_OF = {version: suite for suite, version in SUITES.items()}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games:/usr/lib/wsl/lib"
 NETWORKING = "/etc/lab-networking"  # read by the container's own start: the mode
 # The lab's image has a user, as ready-made distributions have. One that was just installed has none.
@@ -40,36 +38,26 @@ PIECE = 64 * 1024
 
 
 class ContainerBackend:
-    """Distributions in containers; ``lab`` is ``lab.distro`` (up, restart, stop, down)."""
+    """Distributions in containers; ``lab`` makes, starts, stops and removes them."""
 
-    def __init__(self, machine: Any, lab: Any = None) -> None:
+    def __init__(self, machine: Any, lab: Any = containers) -> None:
         self.machine = machine
-        self._lab = lab
+        self.lab = lab
         self.names: dict[str, str] = {}
         self._pids: dict[str, int] = {}
         self._default_users: dict[str, str | None] = {}
-
-    @property
-    def lab(self) -> Any:
-        """The lab's module for distro containers, imported when the first distribution is installed."""
-        if self._lab is None:
-            root = str(Path(__file__).resolve().parents[2])
-            if root not in sys.path:
-                sys.path.append(root)
-            self._lab = importlib.import_module("lab.distro")
-        return self._lab
 
     # --- life --------------------------------------------------------------------------------------------------
 
     def create(self, distro: Distro, image: Content) -> None:
         """Make the container as a fresh Ubuntu finds it, and leave it stopped."""
         version = image.data.get("distro", {}).get("version", "24.04")
-        if version not in SUITES:
-            raise SimulatorError(f"no container for Ubuntu {version}; there are {', '.join(SUITES)}")
+        if version not in SUITE_OF:
+            raise SimulatorError(f"no container for Ubuntu {version}; there are {', '.join(SUITE_OF)}")
         name = self._free_name()
         gpu = bool(self.machine.description.get("gpu"))
         with contextlib.redirect_stdout(io.StringIO()):  # the lab tells when it builds an image
-            self.lab.up(name, suite=SUITES[version], gpu=gpu)
+            self.lab.up(name, suite=SUITE_OF[version], gpu=gpu)
         self.names[distro.id] = name
         self._docker("exec", name, "sh", "-c", FORGET_USER)
         self._stopped(distro)
@@ -205,10 +193,9 @@ class ContainerBackend:
     # --- names and memory --------------------------------------------------------------------------------------
 
     def _free_name(self) -> str:
-        given = os.environ.get("WINSIM_WSL_CONTAINER")
         place = self.machine.place or self.machine.host_name
-        lab = f"{os.environ.get('LAB_ID') or 'wdl'}-"
-        base = given or lab + re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-").removeprefix(lab)
+        lab = f"{lab_id()}-"
+        base = lab + re.sub(r"[^a-z0-9]+", "-", place.lower()).strip("-").removeprefix(lab)
         taken, number = set(self.names.values()), 1
         while (name := base if number == 1 else f"{base}-{number}") in taken:
             number += 1

@@ -1,7 +1,0 @@
-"""``python -m winsim``."""
-
-import sys
-
-from winsim.cli import main
-
-sys.exit(main())
