@@ -44,16 +44,10 @@ def command(*exe_names: str) -> Callable[[CommandHandler], CommandHandler]:
 
 def load_handlers() -> None:
     """Import every handler file, so that :data:`MODULES` and :data:`COMMANDS` are complete."""
-    for package_name in ("lab.winsim.modules", "lab.winsim.commands", "lab.winsim.pwsh"):
-        try:
-            package = importlib.import_module(package_name)
-        except ModuleNotFoundError as error:
-            if error.name != package_name:
-                raise
-            continue
-        for info in pkgutil.walk_packages(package.__path__, package_name + "."):
+    for package_name in ("lab.winsim.modules", "lab.winsim.commands"):
+        for info in pkgutil.iter_modules(importlib.import_module(package_name).__path__, package_name + "."):
             importlib.import_module(info.name)
-    for name in ("lab.winsim.cmdexe", "lab.winsim.async_jobs"):
+    for name in ("lab.winsim.cmdexe", "lab.winsim.powershell", "lab.winsim.async_jobs"):
         importlib.import_module(name)
 
 

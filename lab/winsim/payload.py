@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import re
 import traceback
@@ -11,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.winsim import argspec, async_jobs, transfer
+from lab.winsim import argspec, async_jobs, clixml, transfer
 from lab.winsim.auth import account_names
 from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import MODULES
 from lab.winsim.process import CaseInsensitiveDict, ModuleCall, Process, Session
-from lab.winsim.pwsh import interpreter
 
 MARKER = "\0\0\0\0"
 SYSTEM_ACCOUNTS = {"system": "SYSTEM", "nt authority\\system": "SYSTEM", "s-1-5-18": "SYSTEM"}
@@ -84,9 +82,7 @@ def run(process: Process, data: bytes | None) -> int:
     if outcome.stdout:
         process.write_stdout(outcome.stdout.encode() + b"\r\n")
     if outcome.errors:
-        from lab.winsim.pwsh.host import clixml_errors
-
-        process.write_stderr(clixml_errors(outcome.errors))
+        process.write_stderr(clixml.errors(outcome.errors))
     return outcome.exit_code
 
 
@@ -153,21 +149,9 @@ def _module_wrapper(context: Context, params: dict[str, Any]) -> Outcome:
         environment[name] = "" if value is None else str(value)
     context.session.environment = environment
     if not params.get("ForModule"):
-        return _run_script(context, params)
+        raise SimulatorError(f"a script that is no module: {params['Script']!r}; there is no PowerShell interpreter")
     complex_args = next(item["Value"] for item in params["Variables"] if item["Name"] == "complex_args")
     return run_module(context, params["Script"], complex_args)
-
-
-def _run_script(context: Context, params: dict[str, Any]) -> Outcome:
-    text = context.script(params["Script"])
-    collected: list[bytes] = []
-    process = copy.copy(context.process)
-    process.session = context.session
-    process.environment = context.environment
-    process.write_stdout = collected.append
-    variables = {item["Name"]: item["Value"] for item in params.get("Variables") or []}
-    result = interpreter.run_script(process, text, variables=variables)
-    return Outcome(b"".join(collected).decode().removesuffix("\r\n"), result.errors, result.exit_code)
 
 
 def module_name(script: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -10,20 +11,20 @@ from simulator_process import Simulator
 
 from lab.winsim.client import ControlError
 
-MARKER = "C:\\Users\\student\\marker.txt"
+MARKERS = itertools.count()
 
 
 def _write_marker(simulator: Simulator) -> None:
-    simulator.run("powershell", "-Command", f"Set-Content {MARKER} x")
+    simulator.marker = f"C:\\Users\\student\\marker-{next(MARKERS)}.txt"
+    simulator.run("echo", f"x>{simulator.marker}")
 
 
 def _marker_exists(simulator: Simulator) -> bool:
-    return simulator.run("powershell", "-Command", f"Test-Path {MARKER}")[0] == b"True\r\n"
+    return simulator.run("type", simulator.marker)[2] == 0
 
 
 @pytest.fixture
 def clean(simulator: Simulator):
-    simulator.run("powershell", "-Command", f"Remove-Item {MARKER} -ErrorAction SilentlyContinue")
     yield simulator
     simulator.client.fault("clear")
 

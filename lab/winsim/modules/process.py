@@ -1,4 +1,4 @@
-"""ansible.windows.win_command and win_shell: programs with their output as text."""
+"""ansible.windows.win_command, win_shell and win_powershell: programs with their output as text, scripts with objects."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
+from lab.winsim import product_scripts
 from lab.winsim.command_line import join_command_line, split_command_line
 from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import module, run_captured
@@ -135,23 +136,19 @@ def win_command(call: ModuleCall) -> dict[str, Any]:
 
 @module("ansible.windows.win_shell", "ansible.builtin.shell", "ansible.legacy.shell")
 def win_shell(call: ModuleCall) -> dict[str, Any]:
-    """Run a text in PowerShell, or in another shell (``executable``)."""
+    """Run a script of the product in PowerShell."""
     arguments = call.args
     text = (arguments.get("_raw_params") or "").strip()
     skipped = _skip(call, text)
     if skipped:
         return skipped
-    executable = arguments.get("executable")
-    if not executable or executable == "powershell":
-        prefixed = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; " + text
-        encoded = base64.b64encode(prefixed.encode("utf-16-le")).decode()
-        argv = ["powershell.exe", *(["-noprofile"] if arguments.get("no_profile") else [])]
-        argv += [*([] if arguments.get("stdin") else ["-noninteractive"]), "-encodedcommand", encoded]
-        line = join_command_line(argv)
-    else:
-        program = executable if executable.lower().endswith(".exe") else executable + ".exe"
-        line = f'"{program}" /c {text}'
-        argv = split_command_line(line)
+    if arguments.get("executable") not in (None, "", "powershell"):
+        raise SimulatorError(f"win_shell: executable {arguments['executable']!r} is not known")
+    prefixed = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; " + text
+    encoded = base64.b64encode(prefixed.encode("utf-16-le")).decode()
+    argv = ["powershell.exe", *(["-noprofile"] if arguments.get("no_profile") else [])]
+    argv += [*([] if arguments.get("stdin") else ["-noninteractive"]), "-encodedcommand", encoded]
+    line = join_command_line(argv)
     began = call.machine.clock.local()
     try:
         done = start(call, argv, line, chdir=arguments.get("chdir"), stdin=arguments.get("stdin"))
@@ -193,3 +190,19 @@ def _plain_errors(text: str) -> str:
         if item.tag.endswith("S") and item.get("S") == "Error"
     ]
     return (match[1] + match[2] + "\r\n".join(lines) + match[4]).strip()
+
+
+@module("ansible.windows.win_powershell")
+def win_powershell(call: ModuleCall) -> dict[str, Any]:
+    """Run a script of the product; in check mode none runs, for none supports ShouldProcess."""
+    arguments = call.args
+    for option in ("executable", "arguments", "sensitive_parameters", "path", "chdir"):
+        if arguments.get(option):
+            raise SimulatorError(f"win_powershell: option {option} is not modelled")
+    if skipped := _skip(call, arguments["script"]):
+        return skipped
+    if call.check_mode:
+        return {"changed": True, "skipped": True, "msg": "skipped, running in check mode"}
+    output = product_scripts.run(call.machine, arguments["script"], arguments["parameters"])
+    streams = {name: [] for name in ("debug", "error", "information", "verbose", "warning")}
+    return {"changed": True, "failed": False, "host_out": "", "host_err": "", "result": {}, "output": output, **streams}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 
 from lab.winsim.errors import SimulatorError
 from lab.winsim.model import power
+
+ROOT = Path(__file__).parents[4]
 
 PLAN = "381b4222-f694-41f0-9685-ff5bb260df2e"
 STANDBY = "29f6c1db-86da-48c5-9fdb-f2b67b1f44da"
@@ -106,12 +109,8 @@ def test_a_rule_is_switched_off_by_its_id(build, on):
         {"name": "clash", "action": "block", "id": "TCP Query User{2}C:\\a [x].exe"},
     ]
     host = on(build(firewall=rules))
-    script = (
-        "param([string[]] $Id)\nGet-NetFirewallRule -PolicyStore PersistentStore | Where-Object InstanceID -In $Id |"
-    )
-    script += " Set-NetFirewallRule -Enabled False"
-    defaults = {"creates": None, "removes": None, "chdir": None, "depth": 2, "error_action": "continue", "path": None}
-    host.module("win_powershell", script=script, parameters={"Id": [rules[1]["id"]]}, **defaults)
+    script = (ROOT / "roles/windows_proxy/files/firewall_rules.ps1").read_text()
+    host.module("win_powershell", script=script, parameters={"Id": [rules[1]["id"]], "Enabled": "False"})
     assert [rule.enabled for rule in host.machine.firewall] == [True, False]
     key = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules"
     assert "|Active=FALSE|" in host.module("win_reg_stat", path=key, name=rules[1]["id"])["value"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -62,18 +61,3 @@ def process(machine: Machine) -> Callable[..., tuple[Process, Result]]:
         return made, result
 
     return make
-
-
-@pytest.fixture
-def powershell(process: Callable[..., Any]) -> Callable[..., Result]:
-    """Run a PowerShell text."""
-    from lab.winsim.pwsh.interpreter import run_script
-
-    def run(text: str, **environment: str) -> Result:
-        made, result = process(**environment)
-        outcome = run_script(made, text)
-        result.code = outcome.exit_code
-        result.stderr.extend("".join(outcome.errors).encode())
-        return result
-
-    return run

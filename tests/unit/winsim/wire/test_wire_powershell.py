@@ -1,196 +1,135 @@
-"""The PowerShell subset, in the words that Ansible and upstream's tests use."""
+"""powershell.exe: the fixed texts of Ansible, the product's scripts, and nothing else."""
 
 from __future__ import annotations
 
 import base64
+import re
+from pathlib import Path
 
 import pytest
+from ansible.plugins.shell.powershell import ShellModule
 
-from lab.winsim import handlers, process
+from lab.winsim import clixml, product_scripts
 from lab.winsim.errors import SimulatorError
-from lab.winsim.handlers import run_process
-from lab.winsim.pwsh.host import clixml_errors
+from lab.winsim.handlers import MODULES, run_process
+from lab.winsim.process import ModuleCall, Session
 
+ROOT = Path(__file__).parents[4]
 SUFFIX = (
-    "\r\nIf (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) "
+    "; If (-not $?) { If (Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue) "
     "{ exit $LASTEXITCODE } Else { exit 1 } }"
 )
+KEY = "HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon\\AutoLogonChecked"
+BOOT_TIME = "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()"
+RESTART = f"""$ErrorActionPreference = 'Continue'
+
+if ($True) {{
+    Remove-Item -LiteralPath '{KEY}' -Force -ErrorAction SilentlyContinue
+}}
+
+$stdout = $null
+$stderr = . {{ C:\\Windows\\System32\\shutdown.exe /r /t 2 /c 'it''s Ansible' | Set-Variable stdout }} 2>&1 | ForEach-Object ToString
+
+ConvertTo-Json -Compress -InputObject @{{
+    stdout = (@($stdout) -join "`n")
+    stderr = (@($stderr) -join "`n")
+    rc = $LASTEXITCODE
+}}
+"""  # as ansible.windows.plugins.plugin_utils._reboot writes it
 
 
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        ("'single ''quoted'''", ["single 'quoted'"]),
-        ('$x = 2; "x=$x $($x * 3) `$x"', ["x=2 6 $x"]),
-        ('"{0:D3} {1}" -f 7, "b"', ["007 b"]),
-        ("1..3 | ForEach-Object { $_ * 2 }", ["2", "4", "6"]),
-        ("1..4 | Where-Object { $_ % 2 -eq 0 }", ["2", "4"]),
-        ("$h = @{ b = 1; 'c d' = 2 }; $h.b; $h['c d']; $h.Count", ["1", "2", "2"]),
-        ("if (1 -gt 2) { 'a' } elseif ($true) { 'b' } else { 'c' }", ["b"]),
-        ("foreach ($i in 1, 2) { if ($i -eq 1) { continue }; $i }", ["2"]),
-        ("$i = 0; while ($true) { $i++; if ($i -gt 2) { break } }; $i", ["3"]),
-        ("for ($i = 0; $i -lt 2; $i++) { $i }", ["0", "1"]),
-        ("switch ('b') { a { 1 } b { 2 } default { 3 } }", ["2"]),
-        ("function f($a, $b = 5) { $a + $b }; f 1; f -b 1 -a 1", ["6", "2"]),
-        ("try { throw 'boom' } catch { \"<$_>\" } finally { 'end' }", ["<boom>", "end"]),
-        ("try { Get-Item C:\\nope -ErrorAction Stop } catch { $_.Exception.Message }",
-         ["Cannot find path 'C:\\nope' because it does not exist."]),
-        ("'a-b' -replace '(\\w)-(\\w)', '$2-$1'", ["b-a"]),
-        ("'x12' -match '(?<n>\\d+)'; $Matches.n", ["True", "12"]),
-        ("@(1, 2, 2) -contains 2; 5 -in 1, 2; 'abc' -like 'A*'", ["True", "False", "True"]),
-        ("$a, $b = 1, 2, 3; $a; $b", ["1", "2", "3"]),
-        ("@{ a = 1; b = @('x', $null); c = $true } | ConvertTo-Json -Compress", ['{"a":1,"b":["x",null],"c":true}']),
-        ("('{\"a\":[1,{\"b\":2}]}' | ConvertFrom-Json).a[1].b", ["2"]),
-        ("[Environment]::ExpandEnvironmentVariables('%LAB% %NOPE%')", ["here %NOPE%"]),
-        ("$env:LAB; Test-Path env:LAB; $env:LAB = 'new'; $env:LAB", ["here", "True", "new"]),
-        ("[string]::IsNullOrEmpty(''); [int]'5' + 1; [bool]'x'", ["True", "6", "True"]),
-        ("'a,b,c'.Split(',')[1].ToUpper().PadLeft(3)", ["  B"]),
-        ("[Convert]::ToBase64String([Text.Encoding]::UTF8.GetBytes('hi'))", ["aGk="]),
-        ("Join-Path C:\\a b; Split-Path C:\\a\\b -Leaf", ["C:\\a\\b", "b"]),
-        ("New-Item -Path C:\\w -ItemType Directory > $null; Set-Content C:\\w\\a.txt 'one', 'two'; Get-Content C:\\w\\a.txt",
-         ["one", "two"]),
-        (("New-Item HKLM:\\SOFTWARE\\Lab > $null; Set-ItemProperty HKLM:\\SOFTWARE\\Lab n 5 -Type DWord;"
-         "(Get-ItemProperty HKLM:\\SOFTWARE\\Lab).n; Test-Path HKLM:\\SOFTWARE\\Nope"), ["5", "False"]),
-        (("[Microsoft.Win32.Registry]::LocalMachine.OpenSubKey(\n  'SOFTWARE\\Microsoft', $true\n).GetValue(\n"
-         "  'nope', $null, 'DoNotExpandEnvironmentNames'\n) -eq 'x'"), ["False"]),
-        ("(Get-CimInstance -ClassName Win32_OperatingSystem -Property Caption).Caption.Contains('Server')", ["False"]),
-        ("(Get-WindowsOptionalFeature -Online -FeatureName VirtualMachinePlatform).State", ["Disabled"]),
-        ("& { param($a) \"<$a>\" } 7", ["<7>"]),
-        ("cmd /c 'exit 5'; $LASTEXITCODE; $?", ["5", "True"]),
-        ("$out = hostname; \"<$out>\"", ["<LAB-PC>"]),
-    ],
-)  # fmt: skip
-def test_scripts_give_what_windows_powershell_gives(powershell, text: str, lines: list[str]) -> None:
-    result = powershell(text, LAB="here")
-    assert (result.lines, bytes(result.stderr)) == (lines, b"")
+@pytest.fixture
+def powershell(process):
+    """Run a text as an encoded command."""
+
+    def run(text: str):
+        made, result = process()
+        made.argv = ["PowerShell", "-NoProfile", "-NonInteractive", "-ExecutionPolicy", "Unrestricted"]
+        made.argv += ["-EncodedCommand", base64.b64encode(text.encode("utf-16-le")).decode()]
+        result.code = run_process(made)
+        return result
+
+    return run
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("exit 7", 7),
-        ("'fine'", 0),
-        ("Get-Item C:\\nope", 1),
-        ("Get-Item C:\\nope; 'fine'", 0),
-        ("throw 'boom'", 1),
-        ("cmd /c 'exit 5'" + SUFFIX, 5),
-        ("Remove-Item 'C:\\nope' -Force -Recurse;" + SUFFIX, 1),
-        ("1 / 0; 'goes on'", 0),
-        ("$ErrorActionPreference = 'Stop'; 1 / 0; exit 0", 1),
-    ],
-)
-def test_exit_codes(powershell, text: str, code: int) -> None:
-    assert powershell(text).code == code
-
-
-def test_the_texts_of_a_reboot_are_understood(powershell, machine) -> None:
-    boot = "(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime).LastBootUpTime.ToFileTime()"
-    before = powershell("Set-StrictMode -Version Latest\r\n" + boot + SUFFIX).lines
-    assert [int(line) // 10_000_000 for line in before] == [machine.last_boot // 10_000_000]
-    key = "HKLM:\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon\\AutoLogonChecked"
-    reboot = powershell(
-        "$ErrorActionPreference = 'Continue'\n\nif ($True) {\n    Remove-Item -LiteralPath '" + key + "' -Force "
-        "-ErrorAction SilentlyContinue\n}\n\n$stdout = $null\n"
-        "$stderr = . { C:\\Windows\\System32\\shutdown.exe /r /t 2 /c 'by Ansible' | Set-Variable stdout } 2>&1 "
-        "| ForEach-Object ToString\n\nConvertTo-Json -Compress -InputObject @{\n"
-        '    stdout = (@($stdout) -join "`n")\n    stderr = (@($stderr) -join "`n")\n    rc = $LASTEXITCODE\n}\n'
-    )
-    assert reboot.lines == ['{"stdout":"","stderr":"","rc":0}']
+def test_a_restart_is_done_in_the_words_of_win_reboot(powershell, machine) -> None:
+    before = powershell(BOOT_TIME + SUFFIX).lines
+    assert before == [str(machine.last_boot)]
+    assert powershell(RESTART + SUFFIX).lines == ['{"stdout":"","stderr":"","rc":0}']
     assert len(machine.boots) == 2
-    assert powershell(f"Get-Item -LiteralPath '{key}' -ErrorAction Stop; 'success-1'").lines[-1] == "success-1"
-    assert powershell(boot).lines != before
+    assert powershell(f"Get-Item -LiteralPath '{KEY}' -ErrorAction Stop; 'success-1f'" + SUFFIX).lines == ["success-1f"]
+    assert powershell(BOOT_TIME + SUFFIX).lines != before
 
 
-def test_hives_are_loaded_as_upstreams_tests_do(powershell) -> None:
-    script = (
-        '$ErrorActionPreference = "Stop"\n&reg.exe load HKLM\\ANSIBLE C:\\Users\\Default\\NTUSER.dat > $null\n'
-        "Test-Path -Path HKLM:\\ANSIBLE\\NewKey\n[GC]::Collect()\n[GC]::WaitForPendingFinalizers()\n"
-        "&reg.exe unload HKLM\\ANSIBLE > $null\nexit 0"
-    )
-    result = powershell(script)
-    assert (result.lines, result.code) == (["False"], 0)
+def test_a_second_restart_is_refused_by_shutdown(powershell, machine) -> None:
+    machine.pending_shutdown = {"delay": 60}
+    assert re.search(r'"stderr":"[^"]*1190[^"]*","rc":1190}', powershell(RESTART + SUFFIX).lines[0])
 
 
-@pytest.mark.parametrize(
-    ("text", "construct"),
-    [
-        ("Get-Frobnication", "cmdlet Get-Frobnication at line 1, column 1"),
-        ("'a'\n  Start-Job { 1 }", "cmdlet Start-Job at line 2, column 3"),
-        ("[Net.Dns]::GetHostName()", "[Net.Dns]::GetHostName() at line 1, column 10"),
-        ("Get-Item C:\\ -Stream x", "parameter -Stream of Get-Item at line 1, column 1"),
-        ("'x'.Frobnicate()", "method 'Frobnicate' of str at line 1, column 4"),
-        ("Get-CimInstance Win32_Fan", "Get-CimInstance Win32_Fan at line 1, column 1"),
-        ("trap { 1 }", "statement 'trap' at line 1, column 1"),
-        ("echo a && echo b", "operator '&' after a command at line 1, column 8"),
-        ("'open", "a string that does not end at line 1, column 1"),
-        ("while ($true) { }", "a loop that does not end at line 1, column 1"),
-    ],
-)
-def test_what_the_subset_does_not_know_is_named_with_its_place(powershell, text: str, construct: str) -> None:
-    with pytest.raises(SimulatorError) as error:
-        powershell(text)
-    assert str(error.value) == f"simulator: PowerShell not understood: {construct}"
+def test_before_the_sign_in_screen_is_there_the_test_of_a_restart_fails(powershell, machine) -> None:
+    machine.registry.delete(KEY.replace("HKLM:", "HKLM"))
+    result = powershell(f"Get-Item -LiteralPath '{KEY}' -ErrorAction Stop; 'success-1f'" + SUFFIX)
+    assert (result.code, result.lines) == (1, [])
+    assert f"Cannot find path '{KEY}' because it does not exist.".encode() in bytes(result.stderr)
 
 
-def test_errors_of_an_encoded_command_are_clixml(process) -> None:
+@pytest.mark.parametrize("recurse", [True, False])
+def test_folders_are_removed_as_ansibles_shell_asks(process, machine, recurse: bool) -> None:
+    machine.files.write_text("C:\\it's\\x.txt", "x", parents=True)
+    path = "C:\\it's" if recurse else "C:\\it's\\x.txt"
     made, result = process()
-    made.argv = ["powershell", "-EncodedCommand", base64.b64encode("throw 'a <b>'".encode("utf-16-le")).decode()]
+    made.argv = ShellModule().remove(path, recurse=recurse).split()
+    assert (run_process(made), bytes(result.stderr)) == (0, b"")
+    assert not machine.files.exists(path)
     assert run_process(made) == 1
-    assert result.stderr.startswith(
-        b'#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
-        b'<S S="Error">a &lt;b&gt;_x000D__x000A_</S>'
+    assert b"because it does not exist." in result.stderr
+
+
+def test_each_script_of_the_product_has_a_function() -> None:
+    scripts = {path.name: path.read_text() for path in ROOT.glob("roles/*/files/*.ps1")}
+    unknown = [name for name, text in scripts.items() if product_scripts.digest(text) not in product_scripts.SCRIPTS]
+    assert unknown == [], "write what they do, with their digest, into lab/winsim/product_scripts.py"
+    assert len(product_scripts.SCRIPTS) == len(scripts), "a function there has no script any more"
+
+
+def test_a_script_is_known_without_its_comments_only(machine) -> None:
+    text = (ROOT / "roles/wsl_enable/files/virtualization.ps1").read_text()
+    assert (
+        product_scripts.digest(text.replace("# What Windows knows", "# All that Windows knows"))
+        in product_scripts.SCRIPTS
     )
-    assert clixml_errors(["_x000D_"]).endswith(b'<S S="Error">_x005F_x000D__x000D__x000A_</S></Objs>')
+    with pytest.raises(
+        SimulatorError, match="^simulator: PowerShell not known: .*; this one has the digest [0-9a-f]{64}$"
+    ):
+        product_scripts.run(machine, text.replace("-gt 0", "-gt 1"))
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ["-NoProfile", "-NonInteractive", "-Command", "'out'"],
-        ["-nop", "-noni", "-ex", "Bypass", "-c", "'out'"],
-        ["-EncodedCommand", base64.b64encode("'out'".encode("utf-16-le")).decode()],
-        ["-e", base64.b64encode("'out'".encode("utf-16-le")).decode()],
-        ["'out'"],
-    ],
+    "text", ["'x'", "Get-Frobnication", BOOT_TIME + "; 'more'", "Remove-Item 'C:\\x' -Force; 'more'"]
 )
-def test_switches_of_powershell_are_known_in_every_form(process, arguments: list[str]) -> None:
-    made, result = process()
-    made.argv = ["powershell.exe", *arguments]
-    assert (run_process(made), bytes(result.stdout)) == (0, b"out\r\n")
+def test_another_text_is_refused(powershell, text: str) -> None:
+    with pytest.raises(SimulatorError, match="^simulator: PowerShell not known: "):
+        powershell(text)
 
 
-def test_unknown_switch_is_refused(process) -> None:
+@pytest.mark.parametrize("arguments", [["-Command", "'out'"], ["-File", "x.ps1"], ["'out'"], ["-Frobnicate"], []])
+def test_another_way_to_call_it_is_refused(process, arguments: list[str]) -> None:
     made, _ = process()
-    made.argv = ["powershell.exe", "-Frobnicate", "x"]
-    with pytest.raises(SimulatorError, match="switch '-Frobnicate' is not known"):
+    made.argv = ["powershell.exe", *arguments]
+    with pytest.raises(SimulatorError, match="only -EncodedCommand is"):
         run_process(made)
 
 
-def test_win_powershell_returns_streams_and_objects(machine) -> None:
-    session = process.Session(machine, "student", environment=machine.environment_for("student"))
-    empty = dict.fromkeys(
-        ["arguments", "chdir", "creates", "executable", "path", "removes", "sensitive_parameters", "remote_src"]
+def test_errors_are_clixml() -> None:
+    assert clixml.errors(["a <b>"]) == (
+        b'#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04">'
+        b'<S S="Error">a &lt;b&gt;_x000D__x000A_</S></Objs>'
     )
-    script = (
-        "param($Name, $Items)\nWrite-Warning 'careful'\n@{ name = $Name; count = $Items.Count }\n"
-        "$Ansible.Result = @{ a = 1 }\n$Ansible.Changed = $false\nWrite-Error 'small'\n"
-    )
-    arguments = {
-        **empty,
-        "script": script,
-        "parameters": {"Name": "n", "Items": [1, 2]},
-        "depth": 2,
-        "error_action": "continue",
-    }
-    call = process.ModuleCall(session, "ansible.windows.win_powershell", arguments)
-    result = handlers.MODULES[call.name](call)
-    assert result["output"] == [{"name": "n", "count": 2}]
-    assert (result["changed"], result["failed"], result["result"]) == (False, False, {"a": 1})
-    assert (result["warning"], result["error"][0]["exception"]["message"]) == (["careful"], "small")
-    assert result["host_out"] == ""
-    call.args |= {"script": "throw 'boom'", "parameters": None}
-    failed = handlers.MODULES[call.name](call)
-    assert (failed["failed"], failed["error"][0]["exception"]["message"]) == (True, "boom")
-    call.args["executable"] = "pwsh.exe"
+    assert clixml.errors(["_x000D_"]).endswith(b'<S S="Error">_x005F_x000D__x000D__x000A_</S></Objs>')
+
+
+def test_options_of_win_powershell_that_nobody_uses_are_refused(machine) -> None:
+    session = Session(machine, "student", environment=machine.environment_for("student"))
+    call = ModuleCall(session, "ansible.windows.win_powershell", {"script": "x", "executable": "pwsh.exe"})
     with pytest.raises(SimulatorError, match="option executable is not modelled"):
-        handlers.MODULES[call.name](call)
+        MODULES[call.name](call)
