@@ -275,43 +275,6 @@ def _type(process: Process, rest: str) -> int:
     return 0
 
 
-def _cd(process: Process, rest: str) -> int:
-    if not rest.strip():
-        process.write_stdout(process.cwd.encode() + b"\r\n")
-        return 0
-    target = re.sub(r"^\s*/d\s+", "", rest, flags=re.IGNORECASE).strip().strip('"')
-    target = absolute(process, target)
-    if not process.machine.files.is_dir(target):
-        process.write_stderr(b"The system cannot find the path specified.\r\n")
-        return 1
-    process.cwd = process.session.cwd = target
-    return 0
-
-
-def _set(process: Process, rest: str) -> int:
-    text = rest.strip()
-    if text.startswith('"') and text.endswith('"') and len(text) > 1:
-        text = text[1:-1]
-    if text.startswith("/"):
-        raise SimulatorError(f"cmd.exe: set {text!r} is not modelled")
-    if "=" in text:
-        name, _, value = text.partition("=")
-        if value:
-            process.environment[name] = value
-        else:
-            process.environment.pop(name, None)
-        return 0
-    found = sorted(
-        (f"{name}={value}" for name, value in process.environment.items() if name.lower().startswith(text.lower())),
-        key=str.lower,
-    )
-    if not found:
-        process.write_stderr(f"Environment variable {text} not defined\r\n".encode())
-        return 1
-    process.write_stdout("".join(item + "\r\n" for item in found).encode())
-    return 0
-
-
 def _ver(process: Process, rest: str) -> int:
     revision = process.machine.registry.get("HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion", "UBR", 1)
     process.write_stdout(f"\r\nMicrosoft Windows [Version 10.0.{process.machine.build}.{revision}]\r\n".encode())
@@ -350,20 +313,20 @@ _BUILTINS: dict[str, Callable[[Process, str], int]] = {
     "echo": _echo,
     "exit": _exit,
     "type": _type,
-    "cd": _cd,
-    "chdir": _cd,
-    "set": _set,
     "ver": _ver,
     "chcp": _chcp,
     "ren": _rename,
-    "rename": _rename,
     "rem": lambda process, rest: 0,
 }
+
+
 _UNMODELLED = frozenset(
     [
         "assoc",
         "break",
         "call",
+        "cd",
+        "chdir",
         "cls",
         "color",
         "copy",
@@ -386,7 +349,10 @@ _UNMODELLED = frozenset(
         "prompt",
         "pushd",
         "rd",
+        "ren",
+        "rename",
         "rmdir",
+        "set",
         "setlocal",
         "shift",
         "start",

@@ -12,7 +12,6 @@ from lab.winsim.model import tasks
 from lab.winsim.model.blank import WINDOWS_CURRENT
 from lab.winsim.model.proxy import read_inet, read_winhttp, write_winhttp
 from lab.winsim.model.texts import win32
-from lab.winsim.model.timezones import TIMEZONES
 from lab.winsim.process import Process
 
 FEATURES = WINDOWS_CURRENT + "\\Component Based Servicing"
@@ -194,22 +193,6 @@ def dism(process: Process) -> int:
     return 3010 if waits else 0
 
 
-@command("certutil.exe")
-def certutil(process: Process) -> int:
-    """``-hashfile FILE [ALGORITHM]``."""
-    words = process.argv[1:]
-    if not words or words[0].lower() not in ("-hashfile", "/hashfile") or len(words) > 3:
-        raise SimulatorError(f"certutil: arguments not known: {words}")
-    node = process.machine.files.get(ntpath.join(process.cwd, words[1]))
-    if node is None or node.content is None:
-        say(process, "CertUtil: -hashfile command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)")
-        return 0x80070002
-    algorithm = (words[2] if len(words) == 3 else "SHA1").upper()
-    say(process, f"{algorithm} hash of {words[1]}:\n{node.content.digest(algorithm.lower())}")
-    say(process, "CertUtil: -hashfile command completed successfully.")
-    return 0
-
-
 @command("ipconfig.exe")
 def ipconfig(process: Process) -> int:
     """Addresses, with ``/all`` the name of the host too; other arguments are not known."""
@@ -221,40 +204,6 @@ def ipconfig(process: Process) -> int:
     say(process, "\nEthernet adapter Ethernet:\n")
     for address in process.machine.network.addresses:
         say(process, f"   {'IPv4' if '.' in address else 'IPv6'} Address. . . . . . . . . . . : {address}")
-    return 0
-
-
-@command("tzutil.exe")
-def tzutil(process: Process) -> int:
-    """``/g``, ``/s NAME``, ``/l``."""
-    key = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\TimeZoneInformation"
-    words = process.argv[1:]
-    if words == ["/g"]:
-        process.write_stdout(process.machine.registry.get(key, "TimeZoneKeyName", "UTC").encode())
-        return 0
-    if words[:1] == ["/s"] and len(words) == 2:
-        if words[1].removesuffix("_dstoff") not in TIMEZONES:
-            complain(process, "The time zone ID is not valid.")
-            return 1
-        process.machine.registry.set(key, "TimeZoneKeyName", words[1])
-        return 0
-    if words == ["/l"]:
-        for name in TIMEZONES:
-            say(process, f"{name}\n{name}\n")
-        return 0
-    raise SimulatorError(f"tzutil: arguments not known: {words}")
-
-
-@command("where.exe")
-def where(process: Process) -> int:
-    """Where a program is in PATH."""
-    path = process.machine.find_program(process.argv[-1], process.environment, process.cwd)
-    if len(process.argv) != 2:
-        raise SimulatorError(f"where: arguments not known: {process.argv[1:]}")
-    if path is None:
-        complain(process, "INFO: Could not find files for the given pattern(s).")
-        return 1
-    say(process, path)
     return 0
 
 
@@ -296,108 +245,6 @@ def schtasks(process: Process) -> int:
         else:
             raise SimulatorError("schtasks: /end is not known")
     return 0
-
-
-@command("sc.exe")
-def sc(process: Process) -> int:
-    """``query``, ``start``, ``stop`` of a service."""
-    words = process.argv[1:]
-    if len(words) != 2 or words[0].lower() not in ("query", "start", "stop"):
-        raise SimulatorError(f"sc: arguments not known: {words}")
-    service = process.machine.services.get(words[1].lower())
-    if service is None:
-        say(
-            process, f"[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n\n{win32(1060, process.machine.language)}"
-        )
-        return 1060
-    if words[0].lower() != "query":
-        if not is_elevated(process):
-            return 5
-        service.state = "running" if words[0].lower() == "start" else "stopped"
-    number = {"stopped": 1, "running": 4, "paused": 7}[service.state]
-    say(process, f"\nSERVICE_NAME: {service.name}\n        STATE              : {number}  {service.state.upper()}")
-    return 0
-
-
-@command("reg.exe")
-def reg(process: Process) -> int:
-    """``query``, ``add``, ``delete``, ``load`` and ``unload``."""
-    words = list(process.argv[1:])
-    verb = words.pop(0).lower() if words else ""
-    key = words.pop(0) if words else ""
-    options: dict[str, str] = {}
-    while words:
-        word = words.pop(0)
-        if word.lower() in ("/v", "/t", "/d"):
-            options[word.lower()] = words.pop(0)
-        else:
-            options[word.lower() if word.startswith("/") else "file"] = word
-    view = process.machine.registry.view(process.user)
-    done = "操作成功完成。" if chinese(process) else "The operation completed successfully."
-    if verb in ("load", "unload"):
-        try:
-            if verb == "load":
-                process.machine.registry.load_hive(key, process.machine.files.true_path(options["file"]))
-            else:
-                process.machine.registry.unload_hive(key)
-        except OSError as error:
-            complain(process, f"ERROR: {error}")
-            return 1
-        say(process, done)
-        return 0
-    known = {"query": {"/v", "/ve"}, "add": {"/v", "/t", "/d", "/f", "/ve"}, "delete": {"/v", "/f", "/va", "/ve"}}
-    if verb not in known or set(options) - known[verb]:
-        raise SimulatorError(f"reg: arguments not known: {process.argv[1:]}")
-    name = options.get("/v", "")
-    if verb == "add":
-        kind = options.get("/t", "REG_SZ").upper()
-        data = options.get("/d", "")
-        number = kind in ("REG_DWORD", "REG_QWORD")
-        view.set(
-            key, name, int(data or "0", 0) if number else data, kind
-        ) if "/v" in options or "/ve" in options else view.create(key)
-        say(process, done)
-        return 0
-    if not view.exists(key) or ("/v" in options and view.value(key, name) is None):
-        complain(process, "ERROR: The system was unable to find the specified registry key or value.")
-        return 1
-    if verb == "delete":
-        if "/f" not in options:
-            raise SimulatorError("reg delete: without /f it asks")
-        view.remove(key, name) if "/v" in options else view.delete(key)
-        say(process, done)
-        return 0
-    say(process, f"\n{key}")
-    for value in view.values(key):
-        if "/v" not in options or value.name.lower() == name.lower():
-            text = f"0x{value.data:x}" if isinstance(value.data, int) else value.data
-            say(process, f"    {value.name or '(Default)'}    {value.type}    {text}")
-    return 0
-
-
-@command("setx.exe")
-def setx(process: Process) -> int:
-    """``NAME VALUE [/M]``."""
-    words = process.argv[1:]
-    machine_wide = any(word.lower() == "/m" for word in words)
-    plain = [word for word in words if word.lower() != "/m"]
-    if len(plain) != 2:
-        raise SimulatorError(f"setx: arguments not known: {words}")
-    key = (
-        "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
-        if machine_wide
-        else "HKCU\\Environment"
-    )
-    process.machine.registry.view(process.user).set(key, plain[0], plain[1])
-    say(process, "\nSUCCESS: Specified value was saved.")
-    return 0
-
-
-@command("timeout.exe")
-def timeout(process: Process) -> int:
-    """Without a console it refuses, as in a remote session."""
-    complain(process, "ERROR: Input redirection is not supported, exiting the process immediately.")
-    return 1
 
 
 @command("ping.exe")

@@ -149,7 +149,6 @@ def _folders_and_programs(machine: Machine) -> None:
         Content(262_144, origin="windows:hive"),
         parents=True,
     )
-    machine.registry.hive_files.clear()
     hosts = b"# Copyright (c) 1993-2009 Microsoft Corp.\r\n#\r\n# localhost name resolution is handled within DNS itself.\r\n"
     files.write_bytes(f"{SYSTEM32}\\drivers\\etc\\hosts", hosts)
 

@@ -208,8 +208,6 @@ class Registry(RegistryView):
         super().__init__(self, None)
         self._sid_of = sid_of
         self.roots = {"hklm": Key("HKLM"), "hku": Key("HKU")}
-        self.hive_files: dict[str, Key] = {}  # lower-case path of an offline hive -> its tree
-        self.mounts: dict[str, str] = {}  # lower-case key path -> lower-case hive file
 
     def view(self, user: str) -> RegistryView:
         """The registry as ``user`` sees it (HKCU is the user's own)."""
@@ -231,37 +229,8 @@ class Registry(RegistryView):
             key = key.keys[part.lower()]
         return key
 
-    def load_hive(self, mount: str, hive_file: str) -> None:
-        """Mount an offline hive file, for example at ``HKLM\\ANSIBLE``.
-
-        Raises:
-            FileExistsError: something is mounted there, or the hive is in use.
-        """
-        parts = self._resolve(mount)
-        path, source = "\\".join(parts).lower(), hive_file.lower()
-        if path in self.mounts or source in self.mounts.values():
-            raise FileExistsError("The process cannot access the file because it is being used by another process.")
-        tree = self.hive_files.setdefault(source, Key("hive"))
-        self.make(parts[:-1]).keys[parts[-1].lower()] = Key(parts[-1], tree.values, tree.keys)
-        self.mounts[path] = source
-
-    def unload_hive(self, mount: str) -> None:
-        """Take a mounted hive away; what was written to it stays in the hive file.
-
-        Raises:
-            FileNotFoundError: nothing is mounted there.
-        """
-        parts = self._resolve(mount)
-        source = self.mounts.pop("\\".join(parts).lower(), None)
-        if source is None:
-            raise FileNotFoundError("The parameter is incorrect.")
-        mounted = self.make(parts[:-1]).keys.pop(parts[-1].lower())
-        self.hive_files[source] = Key("hive", mounted.values, mounted.keys)
-
     def drop_volatile(self) -> None:
-        """What a reboot does to volatile keys and mounted hives."""
-        for mount in list(self.mounts):
-            self.unload_hive(mount)
+        """What a reboot does to volatile keys."""
 
         def prune(key: Key) -> None:
             for name, child in list(key.keys.items()):
@@ -277,14 +246,8 @@ class Registry(RegistryView):
         """A form that fits into JSON."""
         return {
             "roots": {name: key.dump() for name, key in self.roots.items()},
-            "hive_files": {name: key.dump() for name, key in self.hive_files.items()},
-            "mounts": self.mounts,
         }
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of :meth:`dump`."""
         self.roots = {name: Key.load(tree) for name, tree in data["roots"].items()}
-        self.hive_files = {name: Key.load(tree) for name, tree in data["hive_files"].items()}
-        self.mounts = {}
-        for mount, source in data["mounts"].items():
-            self.load_hive(mount, source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from lab.winsim.errors import ModuleFailure
@@ -80,58 +79,4 @@ def win_environment(call: ModuleCall) -> dict[str, Any]:
         result["before_value"], result["value"] = before, after
     if call.diff:
         result["diff"] = diff
-    return result
-
-
-def _bare(element: str) -> str:
-    return element.strip('"').strip("\\").lower()
-
-
-def split_path(text: str) -> list[str]:
-    """The elements of a PATH; quotes keep a semicolon."""
-    return [match[1] for match in re.finditer(r'(\s*"[^"]+"\s*|[^;]+)(?:;|$)', text)]
-
-
-@module("ansible.windows.win_path")
-def win_path(call: ModuleCall) -> dict[str, Any]:
-    """Add elements to PATH (or another list) or take them out."""
-    name, scope = call.args.get("name", "PATH"), call.args.get("scope", "machine")
-    view = call.machine.registry.view(call.user)
-    stored = view.value(_key(scope), name)
-    elements = split_path(str(stored.data) if stored else "")
-    result: dict[str, Any] = {"changed": False}
-    if call.args.get("state", "present") == "present":
-        last = -1
-        for wanted in call.args["elements"]:
-            at = next(
-                (index for index, item in enumerate(elements) if _bare(item) == _bare(wanted)),
-                -1,
-            )
-            if at == -1:
-                elements.append(wanted)
-                last, result["changed"] = len(elements) - 1, True
-            elif at < last:
-                del elements[at]
-                elements.append(wanted)
-                last, result["changed"] = len(elements) - 1, True
-            else:
-                last = at
-    else:
-        for wanted in call.args["elements"]:
-            at = next(
-                (index for index, item in enumerate(elements) if _bare(item) == _bare(wanted)),
-                -1,
-            )
-            result["removed_idx"] = at
-            if at > -1:
-                del elements[at]
-                result["changed"] = True
-    result["path_value"] = ";".join(elements)
-    if result["changed"] and not call.check_mode:
-        view.set(
-            _key(scope),
-            stored.name if stored else name,
-            result["path_value"],
-            "REG_EXPAND_SZ",
-        )
     return result

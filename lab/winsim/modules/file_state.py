@@ -9,8 +9,7 @@ from typing import Any
 from lab.winsim.errors import ModuleFailure
 from lab.winsim.handlers import module
 from lab.winsim.machine import Machine
-from lab.winsim.model.environment import expand
-from lab.winsim.modules.common import absolute, checksum, error_text, link_facts, random_name
+from lab.winsim.modules.common import absolute, checksum, error_text, link_facts
 from lab.winsim.process import ModuleCall
 
 
@@ -126,24 +125,3 @@ def slurp(call: ModuleCall) -> dict[str, Any]:
         "content": base64.b64encode(data).decode(),
         "encoding": "base64",
     }
-
-
-@module("ansible.windows.win_tempfile")
-def win_tempfile(call: ModuleCall) -> dict[str, Any]:
-    """Make a file or folder with a random name."""
-    files, environment = call.machine.files, call.session.environment
-    folder = absolute(call, expand(call.args.get("path") or "%TEMP%", environment))
-    prefix = expand(call.args.get("prefix", "ansible."), environment) if call.args.get("prefix", "ansible.") else ""
-    suffix = expand(call.args.get("suffix") or "", environment)
-    state = call.args.get("state", "file")
-    path = ntpath.join(folder, f"{prefix}{random_name()}{suffix}")
-    if not call.check_mode:
-        try:
-            if state == "directory":
-                files.mkdir(path, exist_ok=False)
-            else:
-                files.write_bytes(path, b"")
-        except OSError as error:
-            text = f"No random temporary file worked in 5 attempts. Error: {error_text(error)}"
-            raise ModuleFailure(text) from error
-    return {"changed": True, "state": state, "path": path}

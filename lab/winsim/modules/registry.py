@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lab.winsim.errors import ModuleFailure
+from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import module
 from lab.winsim.model.environment import expand
 from lab.winsim.model.registry import RegistryData, RegistryView, Value
@@ -56,50 +56,15 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
     data = convert(call.args.get("data"), kind, name)
     view: RegistryView = call.machine.registry.view(call.user)
     diff: dict[str, Any] = {"before": "", "after": ""}
-    mounted = _mount(call, result)
-    try:
-        if call.args.get("state", "present") == "present":
-            _present(call, view, path, name, data, _KINDS[kind], result, diff)
-        else:
-            _absent(call, view, path, name, result, diff)
-    finally:
-        if mounted:
-            call.machine.registry.unload_hive("HKLM\\ANSIBLE")
+    if call.args.get("hive"):
+        raise SimulatorError("win_regedit: option hive is not modelled")
+    if call.args.get("state", "present") == "present":
+        _present(call, view, path, name, data, _KINDS[kind], result, diff)
+    else:
+        _absent(call, view, path, name, result, diff)
     if call.diff:
         result["diff"] = diff
     return result
-
-
-def _mount(call: ModuleCall, result: dict[str, Any]) -> bool:
-    hive = call.args.get("hive")
-    if not hive:
-        return False
-    registry = call.machine.registry
-    if not call.machine.files.exists(hive):
-        raise ModuleFailure(
-            f"hive at path '{hive}' is not valid or accessible, cannot load hive",
-            **result,
-        )
-    if registry.exists("HKLM\\ANSIBLE"):
-        result.setdefault("warnings", []).append(
-            "hive already loaded at HKLM:\\ANSIBLE, had to unload hive for win_regedit to continue"
-        )
-        try:
-            registry.unload_hive("HKLM\\ANSIBLE")
-        except OSError as error:
-            raise ModuleFailure(
-                f"failed to unload registry hive HKLM:\\ANSIBLE from {hive}: {error}",
-                **result,
-            ) from error
-    try:
-        registry.load_hive("HKLM\\ANSIBLE", call.machine.files.true_path(hive))
-    except OSError as error:
-        raise ModuleFailure(
-            f"failed to load registry hive from '{hive}' to HKLM:\\ANSIBLE: "
-            f"Failed to load registry hive at {hive} ({error}, Win32ErrorCode 32)",
-            **result,
-        ) from error
-    return True
 
 
 def _present(

@@ -10,7 +10,6 @@ from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import module
 from lab.winsim.machine import Machine
 from lab.winsim.model.software import program_fault
-from lab.winsim.model.timezones import TIMEZONES
 from lab.winsim.model.users import GROUP_SIDS, system_account
 from lab.winsim.process import ModuleCall
 
@@ -101,43 +100,6 @@ def enable(machine: Machine, name: str, parents: bool, result: dict[str, Any]) -
                 **result,
             )
     return machine.features.enable(name) or waits
-
-
-@module("ansible.windows.win_timezone")
-def win_timezone(call: ModuleCall) -> dict[str, Any]:
-    """Set the time zone."""
-    machine, wanted = call.machine, call.args["timezone"]
-    key = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\TimeZoneInformation"
-    current = machine.registry.get(key, "TimeZoneKeyName", "UTC")
-    result: dict[str, Any] = {"changed": False, "previous_timezone": current, "timezone": wanted}
-    if call.diff:
-        result["diff"] = {"before": f"{current}\n", "after": f"{wanted}\n"}
-    if wanted.lower() == current.lower():
-        return result
-    zones = {name.lower(): name for name in TIMEZONES}
-    plain = wanted.removesuffix("_dstoff").lower()
-    if plain not in zones:
-        raise ModuleFailure(f"The specified timezone: {wanted} isn't supported on the machine.", **result)
-    if not call.check_mode:
-        machine.registry.set(key, "TimeZoneKeyName", zones[plain] + ("_dstoff" if "_dstoff" in wanted else ""))
-        machine.description["windows"]["utc_offset_hours"] = TIMEZONES[zones[plain]]
-    return {**result, "changed": True}
-
-
-@module("ansible.windows.win_product_facts")
-def win_product_facts(call: ModuleCall) -> dict[str, Any]:
-    """Licence facts."""
-    edition = call.machine.description["windows"]["edition"]
-    return {
-        "changed": False,
-        "ansible_facts": {
-            "ansible_os_product_id": "00330-80000-00000-AA000",
-            "ansible_os_product_key": None,
-            "ansible_os_license_edition": f"Windows(R), {edition} edition",
-            "ansible_os_license_channel": "OEM:DM",
-            "ansible_os_license_status": "Licensed",
-        },
-    }
 
 
 _LOGON = {"network": "Network", "interactive": "Interactive", "batch": "Batch", "service": "Service"}

@@ -95,34 +95,10 @@ def test_copy_asks_for_what_differs_and_places_it(host):
     assert host.module("win_copy", **query)["files"] == []
 
 
-def test_copy_on_the_host_changes_once(host):
-    host.machine.files.write_bytes("C:\\a.txt", b"hello")
-    args = {"_copy_mode": "remote", "src": "C:\\a.txt", "dest": "C:\\Windows\\Temp\\"}
-    check = host.module("win_copy", check=True, diff=True, **args)
-    assert (check["changed"], check["diff"]) == (
-        True,
-        {"prepared": "+C:\\Windows\\Temp\\a.txt\n"},
-    )
-    assert not host.machine.files.exists("C:\\Windows\\Temp\\a.txt")
-    done = host.module("win_copy", **args)
-    assert (done["changed"], done["dest"], done["size"], done["operation"]) == (
-        True, "C:\\Windows\\Temp\\a.txt", 5, "file_copy",
-    )  # fmt: skip
-    assert host.module("win_copy", **args)["changed"] is False
-
-
-def test_copy_keeps_a_backup_when_asked(host):
-    host.machine.files.write_bytes("C:\\a.txt", b"new")
-    host.machine.files.write_bytes("C:\\b.txt", b"old")
-    result = host.module("win_copy", _copy_mode="remote", src="C:\\a.txt", dest="C:\\b.txt", backup=True)
-    assert host.machine.files.read_bytes(result["backup_file"]) == b"old"
-    assert host.machine.files.read_bytes("C:\\b.txt") == b"new"
-
-
 def test_copy_into_a_missing_folder_fails(host, fails):
     host.machine.files.write_bytes("C:\\a.txt", b"new")
     with fails("Destination directory 'C:\\\\none' does not exist"):
-        host.module("win_copy", _copy_mode="remote", src="C:\\a.txt", dest="C:\\none\\b.txt")
+        host.module("win_copy", _copy_mode="single", src="C:\\a.txt", dest="C:\\none\\b.txt")
 
 
 def test_find_filters_by_name_size_and_depth(host):
@@ -140,15 +116,6 @@ def test_find_filters_by_name_size_and_depth(host):
     assert host.module("win_find", paths=["C:\\f"], size="-1k")["matched"] == 1
     assert host.module("win_find", paths=["C:\\f"], file_type="directory")["files"][0]["filename"] == "sub"
     assert "does not exist" in host.module("win_find", paths=["C:\\none"])["warnings"][0]
-
-
-def test_tempfile_lives_in_the_users_temp(host):
-    check = host.module("win_tempfile", check=True, state="directory")
-    assert not host.machine.files.exists(check["path"])
-    made = host.module("win_tempfile", state="directory", suffix="%OS%")
-    assert made["path"].startswith("C:\\Users\\student\\AppData\\Local\\Temp\\ansible.")
-    assert made["path"].endswith("Windows_NT")
-    assert host.machine.files.is_dir(made["path"])
 
 
 def test_a_full_disk_refuses_to_be_written(build, on, fails):

@@ -94,18 +94,6 @@ def test_hkcu_belongs_to_the_user(build, on):
     )
 
 
-def test_an_offline_hive_keeps_what_was_written(host):
-    args = {
-        "path": "HKLM:\\ANSIBLE\\Lab",
-        "hive": "C:\\Users\\Default\\NTUSER.DAT",
-        "name": "x",
-        "data": "1",
-    }
-    assert host.module("win_regedit", **args)["changed"] is True
-    assert host.module("win_regedit", **args)["changed"] is False
-    assert host.module("win_reg_stat", path="HKLM:\\ANSIBLE")["exists"] is False
-
-
 def test_a_machine_variable_is_set_once(host):
     args = {"level": "machine", "name": "HTTP_PROXY", "value": "http://127.0.0.1:7890"}
     assert host.module("win_environment", check=True, **args)["changed"] is True
@@ -150,13 +138,3 @@ def test_variables_set_and_remove_in_one_call(host):
 def test_present_without_value_is_refused(host, fails):
     with fails("When state=present, value must be defined and not an empty string"):
         host.module("win_environment", level="user", name="A", state="present", value="")
-
-
-def test_path_elements_are_compared_without_case_quotes_and_backslash(host):
-    before = host.module("win_path", elements=["C:\\Lab\\bin"], check=True)
-    assert before["changed"] is True
-    assert host.module("win_path", elements=["C:\\Lab\\bin"])["changed"] is True
-    assert host.module("win_path", elements=['"c:\\LAB\\bin\\"'])["changed"] is False
-    assert host.machine.environment_for("student")["PATH"].count("C:\\Lab\\bin") == 1
-    assert host.module("win_path", elements=["C:\\Lab\\bin"], state="absent")["changed"] is True
-    assert host.module("win_path", elements=["C:\\Lab\\bin"], state="absent")["changed"] is False

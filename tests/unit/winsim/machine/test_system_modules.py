@@ -210,40 +210,6 @@ def test_a_password_makes_a_task_change_every_time(host):
     assert host.module("community.windows.win_scheduled_task", **task)["changed"] is True
 
 
-def test_a_service_is_stopped_once_and_its_dependents_protect_it(host, fails):
-    assert host.module("win_service", name="Spooler", state="stopped", check=True)["changed"] is True
-    assert host.machine.services["spooler"].state == "running"
-    stopped = host.module("win_service", name="Print Spooler", state="stopped", start_mode="manual")
-    assert (stopped["changed"], stopped["state"], stopped["start_mode"]) == (True, "stopped", "manual")
-    assert host.module("win_service", name="Spooler", state="stopped", start_mode="manual")["changed"] is False
-    host.module("win_service", name="child", path="C:\\x.exe", dependencies=["Schedule"], state="started")
-    with fails("because it has dependent services"):
-        host.module("win_service", name="Schedule", state="stopped")
-    assert host.module("win_service", name="nothing")["exists"] is False
-    with fails("Service 'nothing' is not installed, need to set 'path'"):
-        host.module("win_service", name="nothing", state="started")
-
-
-def test_services_are_found_by_pattern(host):
-    found = host.module("win_service_info", name="Win*")
-    assert (found["exists"], "WinRM" in [item["name"] for item in found["services"]]) == (True, True)
-    assert host.module("win_service_info", name="nothing")["exists"] is False
-
-
-def test_a_user_is_made_with_groups_and_can_log_on(host):
-    args = {"name": "dev", "password": "secret-word", "groups": ["Administrators"]}
-    assert host.module("win_user", check=True, **args)["changed"] is True
-    assert host.machine.authenticate("dev") is None
-    assert host.module("win_user", **args)["changed"] is True
-    assert host.machine.authenticate(".\\DEV") == "secret-word"
-    assert host.module("win_user", **args)["changed"] is False
-    assert host.module("win_user", name="dev", account_disabled=True)["changed"] is True
-    assert host.machine.authenticate("dev") is None
-    assert "secret-word" not in str(host.machine.events)
-    assert "secret-word" not in str(host.machine.summary())
-    assert host.module("win_user", name="dev", state="absent")["changed"] is True
-
-
 def test_commands_report_rc_and_texts(host, fails):
     done = host.module("win_command", _raw_params="whoami.exe")
     assert (done["stdout"], done["rc"], done["changed"]) == ("lab-pc\\student\r\n", 0, True)
@@ -276,24 +242,6 @@ def test_free_space_and_listeners_are_facts(build, on):
     assert [(item["address"], item["name"]) for item in ports if item["port"] == 7890] == [
         ("0.0.0.0", "verge-mihomo.exe")
     ]
-
-
-def test_waiting_takes_no_real_time(host, fails):
-    began = time.monotonic()
-    with fails("timeout while waiting for 127.0.0.1:8080 to start listening"):
-        host.module("win_wait_for", port=8080, timeout=300)
-    assert host.module("win_wait_for", port=7890)["wait_attempts"] == 1
-    assert time.monotonic() - began < 5
-
-
-def test_a_line_is_in_a_file_once(host):
-    name = "community.windows.win_lineinfile"
-    args = {"path": "C:\\hosts.txt", "line": "127.0.0.1 x", "regex": "x$", "create": True}
-    assert host.module(name, check=True, **args)["changed"] is True
-    assert host.module(name, **args)["changed"] is True
-    assert host.module(name, **args)["changed"] is False
-    assert host.machine.files.read_bytes("C:\\hosts.txt") == b"127.0.0.1 x\r\n"
-    assert host.module(name, path="C:\\hosts.txt", regex="x$", state="absent")["found"] == 1
 
 
 @pytest.mark.parametrize("path", sorted(describe.MACHINES.glob("*.yml")), ids=lambda path: path.stem)
