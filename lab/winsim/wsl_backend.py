@@ -170,12 +170,11 @@ class MemoryBackend:
 
     def run(self, process: LinuxProcess) -> int:
         """Run one of the known commands."""
-        from lab.winsim.model import linux_commands  # noqa: F401  (it registers the commands)
-        from lab.winsim.model.linux_shell import run
+        from lab.winsim.model import linux_commands
 
         ended = threading.Event()
         self._running.setdefault(process.distro.id, []).append(ended)
-        return run(self.machine, self.guests[process.distro.id], process, ended)
+        return linux_commands.run(self.machine, self.guests[process.distro.id], process, ended)
 
     def uid(self, distro: Distro, user: str) -> int | None:
         """The uid of a user."""

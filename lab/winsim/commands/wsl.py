@@ -6,14 +6,14 @@ import ntpath
 import re
 
 from lab.winsim.commands.output import ERROR
-from lab.winsim.commands.wsl_base import Wsl, WslError, download, parse
-from lab.winsim.commands.wsl_install import import_distro, install, update
+from lab.winsim.commands.wsl_base import Wsl, WslError
+from lab.winsim.commands.wsl_install import install
 from lab.winsim.commands.wsl_run import client
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model import tasks, wsl
 from lab.winsim.model.blank import SYSTEM32
-from lab.winsim.model.software import program_fault, remove_msi
+from lab.winsim.model.software import program_fault
 from lab.winsim.model.texts import win32
 from lab.winsim.model.users import system_account
 from lab.winsim.process import Process
@@ -58,8 +58,6 @@ def _stub(run: Wsl, arguments: list[str]) -> int:
     """Without the package the stub can only install it."""
     if arguments[:1] == ["--install"]:
         return install(run, arguments[1:])
-    if arguments[:1] == ["--update"]:
-        return update(run, arguments[1:])
     raise WslError("not installed", "Wsl/WSL_E_WSL_OPTIONAL_COMPONENT_REQUIRED")
 
 
@@ -67,74 +65,31 @@ def _package(run: Wsl, arguments: list[str]) -> int:
     wsl.enter(run.machine, run.process.session)
     if not arguments:
         return client(run, [], WslError)
+    if arguments[0] in _NOT_KNOWN:
+        raise SimulatorError(f"wsl.exe: {arguments[0]} is not known here")
     handler = _HANDLERS.get(arguments[0])
     if handler is not None:
         return handler(run, arguments[1:])
     return client(run, arguments, WslError)
 
 
-# --- the list of distributions ---------------------------------------------------------------------------------
-
-
 def _list(run: Wsl, arguments: list[str]) -> int:
-    options, words = parse(
-        run,
-        arguments,
-        {},
-        {"-v": "verbose", "--verbose": "verbose", "-q": "quiet", "--quiet": "quiet", "--running": "running",
-         "--all": "all", "-o": "online", "--online": "online"},
-    )  # fmt: skip
-    if words:
-        raise WslError("argument", "Wsl/E_INVALIDARG", words[0])
-    if options.get("online"):
-        return _online(run)
+    """``-q``: the names; ``-v``: with state and version."""
+    if arguments not in (["-q"], ["-v"]):
+        raise SimulatorError(f"wsl -l: arguments not known: {arguments}")
     found = wsl.distros(run.machine, run.user)
-    if options.get("running"):
-        found = [item for item in found if wsl.is_running(run.machine, item)]
-        if not found:
-            raise WslError("no running", None)
-    default = wsl.find(run.machine, run.user, None)
-    found.sort(key=lambda item: item is not default and (default is None or item.id != default.id))
-    if options.get("quiet"):
+    if arguments == ["-q"]:
         for item in found:
             run.say(item.name)
         return 0
-    if not found:
-        raise WslError("no distribution", "Wsl/WSL_E_DEFAULT_DISTRO_NOT_FOUND")
-    is_default = {item.id for item in found if default and item.id == default.id}
-    if options.get("verbose"):
-        width = max(len("NAME"), *[len(item.name) for item in found])
-        run.say(f"  {'NAME':<{width}}    {'STATE':<15} VERSION")
-        for item in found:
-            state = "Running" if wsl.is_running(run.machine, item) else "Stopped"
-            mark = "*" if item.id in is_default else " "
-            run.say(f"{mark} {item.name:<{width}}    {state:<15} {item.version}")
-        return 0
-    chinese = run.machine.language == "zh-CN"
-    run.say("适用于 Linux 的 Windows 子系统分发:" if chinese else "Windows Subsystem for Linux Distributions:")
-    for item in found:
-        run.say(item.name + ((" (默认值)" if chinese else " (Default)") if item.id in is_default else ""))
-    return 0
-
-
-def _online(run: Wsl) -> int:
-    download(run, "https://raw.githubusercontent.com/microsoft/WSL/master/distributions/DistributionInfo.json")
-    run.say("NAME            FRIENDLY NAME")
-    for item in run.machine.network.catalogue.values():
-        info = item.content.data.get("distro", {})
-        if info.get("official"):
-            run.say(f"{info['default_name']:<15} Ubuntu {info['version']} LTS")
-    return 0
-
-
-def _status(run: Wsl, arguments: list[str]) -> int:
-    chinese = run.machine.language == "zh-CN"
     default = wsl.find(run.machine, run.user, None)
-    if default is not None:
-        run.say(("默认分发: " if chinese else "Default Distribution: ") + default.name)
-    run.say("默认版本: 2" if chinese else "Default Version: 2")
-    if wsl.missing_features(run.machine) or not run.machine.description["hardware"]["virtualization"]:
-        run.say(run.text("virtualization"))
+    if default is None:
+        raise WslError("no distribution", "Wsl/WSL_E_DEFAULT_DISTRO_NOT_FOUND")
+    width = max(len("NAME"), *[len(item.name) for item in found])
+    run.say(f"  {'NAME':<{width}}    {'STATE':<15} VERSION")
+    for item in found:
+        state = "Running" if wsl.is_running(run.machine, item) else "Stopped"
+        run.say(f"{'*' if item.id == default.id else ' '} {item.name:<{width}}    {state:<15} {item.version}")
     return 0
 
 
@@ -184,23 +139,6 @@ def _unregister(run: Wsl, arguments: list[str]) -> int:
     return 0
 
 
-def _set_default(run: Wsl, arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        raise WslError("argument", "Wsl/E_INVALIDARG", "--set-default")
-    distro = run.distro(arguments[0])
-    run.machine.registry.view(run.user).set(wsl.HKCU_LXSS, "DefaultDistribution", distro.id)
-    run.say(run.text("done"))
-    return 0
-
-
-def _set_default_version(run: Wsl, arguments: list[str]) -> int:
-    if arguments not in (["1"], ["2"]):
-        raise WslError("argument", "Wsl/E_INVALIDARG", *(arguments[:1] or ["--set-default-version"]))
-    run.machine.registry.view(run.user).set(wsl.HKCU_LXSS, "DefaultVersion", int(arguments[0]))
-    run.say(run.text("done"))
-    return 0
-
-
 def _manage(run: Wsl, arguments: list[str]) -> int:
     if len(arguments) < 2:
         raise WslError("argument", "Wsl/E_INVALIDARG", "--manage")
@@ -210,14 +148,7 @@ def _manage(run: Wsl, arguments: list[str]) -> int:
         if uid is None:
             raise WslError("no user", "Wsl/Service/WSL_E_USER_NOT_FOUND")
         wsl.set_default_uid(run.machine, distro, uid)
-    elif action in ("--move", "-m") and len(values) == 1:
-        if wsl.is_running(run.machine, distro):
-            raise SimulatorError("wsl --manage --move: of a running distribution is not known")
-        run.machine.files.mkdir(values[0])
-        run.machine.files.move(distro.disk, ntpath.join(values[0], "ext4.vhdx"))
-        view = run.machine.registry.view(run.user)
-        view.set(f"{wsl.HKCU_LXSS}\\{distro.id}", "BasePath", "\\\\?\\" + values[0])
-    elif action in ("--resize", "-r", "--set-sparse", "-s", "--compact"):
+    elif action in ("--move", "-m", "--resize", "-r", "--set-sparse", "-s", "--compact"):
         raise SimulatorError(f"wsl --manage: {action} is not known here")
     else:
         raise WslError("argument", "Wsl/E_INVALIDARG", action)
@@ -225,40 +156,32 @@ def _manage(run: Wsl, arguments: list[str]) -> int:
     return 0
 
 
-def _uninstall(run: Wsl, arguments: list[str]) -> int:
-    code = run.machine.registry.get(wsl.HKLM_LXSS + "\\MSI", "ProductCode")
-    remove_msi(run.machine, code)
-    return 0
-
-
-def _help(run: Wsl, arguments: list[str]) -> int:
-    run.say(
-        "Usage: wsl.exe [Argument] [Options...] [CommandLine]\n\n"
-        "    --install [Distro] [Options...]\n        --from-file <Path>\n        --location <Location>\n"
-        "        --name <Name>\n        --no-distribution\n        --no-launch\n"
-        "    --manage <Distro> <Options...>\n        --set-default-user <Username>\n    --shutdown\n    --status\n"
-        "    --terminate, -t <Distro>\n    --unregister <Distro>\n    --version, -v"
-    )
-    return ERROR
-
-
 _HANDLERS = {
     "--install": install,
-    "--import": import_distro,
-    "--update": update,
-    "--list": _list,
     "-l": _list,
-    "--status": _status,
     "--version": _version,
     "-v": _version,
     "--shutdown": _shutdown,
     "--terminate": _terminate,
     "-t": _terminate,
     "--unregister": _unregister,
-    "--set-default": _set_default,
-    "-s": _set_default,
-    "--set-default-version": _set_default_version,
     "--manage": _manage,
-    "--uninstall": _uninstall,
-    "--help": _help,
 }
+_NOT_KNOWN = frozenset(
+    [
+        "--import",
+        "--update",
+        "--list",
+        "--status",
+        "--set-default",
+        "-s",
+        "--set-default-version",
+        "--uninstall",
+        "--help",
+        "--export",
+        "--mount",
+        "--unmount",
+        "--debug-shell",
+        "--system",
+    ]
+)

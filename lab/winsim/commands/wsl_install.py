@@ -1,4 +1,4 @@
-"""wsl.exe --install, --import and --update."""
+"""wsl.exe --install."""
 
 from __future__ import annotations
 
@@ -153,39 +153,4 @@ def _register(run: Wsl, name: str, options: dict[str, Any], content: Any, *, oob
     except OSError as error:
         raise WslError("space", "Wsl/InstallDistro/Service/RegisterDistro/ERROR_DISK_FULL") from error
     run.say(run.text("installed", name))
-    return 0
-
-
-def import_distro(run: Wsl, arguments: list[str]) -> int:
-    """Register a distribution from an archive, without a first-run set-up."""
-    options, words = parse(run, arguments, {"--version": "version"}, {"--vhd": "vhd"})
-    if len(words) != 3 or options.get("vhd") or options.get("version", "2") != "2":
-        raise SimulatorError(f"wsl --import: arguments not known: {arguments}")
-    name, folder, file = words
-    node = run.machine.files.get(file if ntpath.isabs(file) else ntpath.join(run.process.cwd, file))
-    if node is None or node.content is None:
-        raise WslError("no file", "Wsl/ERROR_FILE_NOT_FOUND")
-    if node.content.data.get("distro") is None or not node.content.complete:
-        raise WslError("not a distribution", "Wsl/Service/RegisterDistro/WSL_E_NOT_A_LINUX_DISTRO")
-    if wsl.missing_features(run.machine):
-        raise WslError("virtualization", "Wsl/Service/RegisterDistro/CreateVm/HCS/HCS_E_SERVICE_NOT_AVAILABLE")
-    options = {"location": folder}
-    code = _register(run, name, options, node.content, oobe=False)
-    if code == 0:
-        run.say(run.text("done"))
-    return code
-
-
-def update(run: Wsl, arguments: list[str]) -> int:
-    """Install the newest package."""
-    unknown = [word for word in arguments if word not in ("--web-download", "--pre-release", "--confirm")]
-    if unknown:
-        raise WslError("argument", "Wsl/E_INVALIDARG", unknown[0])
-    newest, current = _latest(run), wsl.package_version(run.machine)
-    download(run, "https://api.github.com/repos/microsoft/WSL/releases/latest")
-    if current == newest["package"]["version"]:
-        run.say(run.text("up to date"))
-        return 0
-    run.say(run.text("updating", newest["package"]["version"].removesuffix(".0")))
-    install_package(run)
     return 0

@@ -24,7 +24,6 @@ TEXTS = {
         "使用 “wsl.exe --list --online” 列出可用的分发\n"
         "和 “wsl.exe --install <Distro>” 进行安装。"),
     ),
-    "no running": ("There are no running distributions.", "没有正在运行的分发。"),
     "unknown distribution": (
         "There is no distribution with the supplied name.",
         "不存在具有所提供名称的分发。",
@@ -63,10 +62,6 @@ TEXTS = {
     ),
     "space": ("There is not enough space on the disk.", "磁盘空间不足。"),
     "network": ("The server name or address could not be resolved", "无法解析服务器的名称或地址"),
-    "up to date": ("The most recent version of Windows Subsystem for Linux is already installed.",
-                   "已安装最新版本的适用于 Linux 的 Windows 子系统。"),
-    "updating": ("Updating Windows Subsystem for Linux to version: {0}.",
-                 "正在将适用于 Linux 的 Windows 子系统更新到版本: {0}。"),
     "installer": ("Fatal error during installation.", "安装时发生严重错误。"),
     "no user": ("User not found.", "找不到用户。"),
     "code": ("Error code: {0}", "错误代码: {0}"),

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.errors import SimulatorError
 from lab.winsim.model.blank import MACHINE_ENVIRONMENT, SYSTEM32, UNINSTALL, WINDOWS_CURRENT
 from lab.winsim.model.files import Content
 
@@ -154,15 +154,6 @@ def msi_product(name: str) -> Callable[[MsiHandler], MsiHandler]:
     return add
 
 
-@msi_product("generic")
-def _generic(machine: Machine, package: dict[str, Any], install: bool) -> None:
-    for path in package.get("files", []):
-        if install:
-            place(machine, path, package.get("file_size", 1_000_000))
-        elif machine.files.exists(path):
-            machine.files.remove(path)
-
-
 def install_msi(machine: Machine, package: dict[str, Any]) -> None:
     """Install an MSI package: its product's effect and the uninstall key.
 
@@ -204,39 +195,6 @@ def msix_packages(machine: Machine) -> dict[str, dict[str, Any]]:
     return machine.extra.setdefault("msix", {})
 
 
-def msix_status(machine: Machine, content: Content | None, product: str | None) -> dict[str, Any]:
-    """``installed``, ``id`` and the package of a file or name.
-
-    Raises:
-        ModuleFailure: the file is no MSIX package.
-    """
-    package = None
-    if content is not None:
-        package = content.data.get("msix")
-        if package is None:
-            raise ModuleFailure(
-                "Unhandled exception while executing module: End of Central Directory record not found."
-            )
-        product = package["full_name"]
-    found = next(
-        (
-            full
-            for full, item in msix_packages(machine).items()
-            if product and product.lower() in (full.lower(), item["name"].lower())
-        ),
-        None,
-    )
-    return {"installed": found is not None, "id": found or product, "package": package}
-
-
-def msix_apply(machine: Machine, status: dict[str, Any], present: bool) -> None:
-    """Install or remove an MSIX package."""
-    if present:
-        install_msix(machine, status["package"])
-    else:
-        remove_msix(machine, status["id"])
-
-
 def install_msix(machine: Machine, package: dict[str, Any]) -> None:
     """Install an MSIX package for all users, with its app execution aliases."""
     folder = f"C:\\Program Files\\WindowsApps\\{package['full_name']}"
@@ -250,20 +208,6 @@ def install_msix(machine: Machine, package: dict[str, Any]) -> None:
     machine.registry.create(f"{APPX_ALL_USERS}\\{package['full_name']}")
     msix_packages(machine)[package["full_name"]] = package
     machine.log("installed", what=package["name"], version=package["version"])
-
-
-def remove_msix(machine: Machine, full_name: str) -> None:
-    """Remove an MSIX package."""
-    package = msix_packages(machine).pop(full_name)
-    for path in [f"C:\\Program Files\\WindowsApps\\{full_name}"] + [
-        f"{user.profile}\\AppData\\Local\\Microsoft\\WindowsApps\\{alias}"
-        for user in machine.users.accounts.values()
-        for alias in package.get("aliases", [])
-    ]:
-        if machine.files.exists(path):
-            machine.files.remove(path)
-    machine.registry.delete(f"{APPX_ALL_USERS}\\{full_name}")
-    machine.log("removed", what=package["name"])
 
 
 # --- descriptions ----------------------------------------------------------------------------------------------

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import ntpath
-import re
 from typing import Any
 
-from lab.winsim.errors import ModuleFailure
+from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import module
 from lab.winsim.model.files import Node
 from lab.winsim.modules.common import absolute, checksum, link_facts
 from lab.winsim.process import ModuleCall
-
-_AGE = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_SIZE = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-
-
-def _measure(text: str | None, units: dict[str, int], what: str) -> int | None:
-    if text is None:
-        return None
-    match = re.fullmatch(rf"(-?\d+)({'|'.join(units)})?", str(text))
-    if match is None:
-        raise ModuleFailure(
-            f"Invalid {what} pattern specified",
-            changed=False,
-            examined=0,
-            files=[],
-            matched=0,
-        )
-    return int(match[1]) * units[match[2] or next(iter(units))]
 
 
 @module("ansible.windows.win_find")
@@ -42,22 +23,21 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
         "files": [],
         "matched": 0,
     }
-    age = _measure(call.args.get("age"), _AGE, "age")
-    size = _measure(call.args.get("size"), _SIZE, "size")
-    depth = call.args.get("depth")
+    for option in ("age", "size", "depth", "use_regex", "follow", "case_sensitive"):
+        if call.args.get(option):
+            raise SimulatorError(f"win_find: option {option} is not modelled")
     seen: set[str] = set()
 
-    def search(folder: str, left: int | None) -> None:
+    def search(folder: str) -> None:
         for node in files.listdir(folder):
             path = ntpath.join(folder, node.name)
-            enter = node.is_dir and call.args.get("recurse") and left != 1
-            if enter and (call.args.get("follow") or not node.target):
-                search(path, left - 1 if left else None)
+            if node.is_dir and call.args.get("recurse") and not node.target:
+                search(path)
             if path.lower() in seen:
                 continue
             seen.add(path.lower())
             result["examined"] += 1
-            if _fits(call, node, age, size):
+            if _fits(call, node):
                 result["files"].append(_describe(call, path, node))
 
     for given in call.args["paths"]:
@@ -69,38 +49,20 @@ def win_find(call: ModuleCall) -> dict[str, Any]:
         elif not files.is_dir(folder):
             result.setdefault("warnings", []).append(f"Argument path '{folder}' is a file not a directory, skipping")
         else:
-            search(files.true_path(folder), depth)
+            search(files.true_path(folder))
     result["files"].sort(key=lambda item: item["path"].lower())
     result["matched"] = len(result["files"])
     return result
 
 
-def _fits(call: ModuleCall, node: Node, age: int | None, size: int | None) -> bool:
-    arguments = call.args
-    kind = arguments.get("file_type", "file")
+def _fits(call: ModuleCall, node: Node) -> bool:
+    kind = call.args.get("file_type", "file")
     if (kind == "file" and node.is_dir) or (kind == "directory" and not node.is_dir):
         return False
-    if "Hidden" in node.attributes and not arguments.get("hidden"):
+    if "Hidden" in node.attributes and not call.args.get("hidden"):
         return False
-    patterns = arguments.get("patterns")
-    if patterns is not None:
-        sensitive = arguments.get("case_sensitive")
-        if arguments.get("use_regex"):
-            flags = 0 if sensitive else re.IGNORECASE
-            named = any(re.search(pattern, node.name, flags) for pattern in patterns)
-        else:
-            named = any(fnmatch.fnmatchcase(node.name.lower(), pattern.lower()) for pattern in patterns)
-        if not named:
-            return False
-    if age is not None:
-        stamp = {"mtime": node.written, "ctime": node.created, "atime": node.accessed}
-        elapsed = call.machine.clock.now() - stamp[arguments.get("age_stamp", "mtime")]
-        if not (elapsed >= age if age >= 0 else elapsed <= -age):
-            return False
-    if size is not None:
-        length = node.content.size if node.content else 0
-        return length >= size if size >= 0 else length <= -size
-    return True
+    patterns = call.args.get("patterns") or ["*"]
+    return any(fnmatch.fnmatchcase(node.name.lower(), pattern.lower()) for pattern in patterns)
 
 
 def _describe(call: ModuleCall, path: str, node: Node) -> dict[str, Any]:

@@ -8,13 +8,11 @@ from typing import Any
 from lab.winsim.command_line import join_command_line, split_command_line
 from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import module
-from lab.winsim.model import software
 from lab.winsim.model.blank import UNINSTALL
 from lab.winsim.model.environment import expand
 from lab.winsim.model.files import Content
-from lab.winsim.modules.common import absolute, random_name
+from lab.winsim.modules.common import absolute
 from lab.winsim.modules.process import decode, start
-from lab.winsim.modules.web import WebError, download, fail_after, file_name, save
 from lab.winsim.process import ModuleCall
 
 _WOW = "SOFTWARE\\Wow6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
@@ -30,55 +28,21 @@ def signed(code: int) -> int:
 def win_package(call: ModuleCall) -> dict[str, Any]:
     """Install or remove a package: an MSI, or a program that registers itself."""
     arguments, state = call.args, call.args.get("state", "present")
-    path, product = arguments.get("path"), arguments.get("product_id")
+    path = arguments.get("path")
     result: dict[str, Any] = {"changed": False, "reboot_required": False}
-    url = path if path and path.lower().startswith("http") else None
-    temporary = None
-    try:
-        status = None
-        if url and product and state == "present":
-            status = _status(call, None)
-        if url and not (status and status["installed"]):
-            temporary = path = _fetch(call, url, result)
-            status = _status(call, path)
-        elif path and not url:
-            path = absolute(call, expand(path, call.session.environment))
-            if not call.machine.files.exists(path):
-                if not call.check_mode:
-                    raise ModuleFailure(f"the file at the path '{path}' cannot be reached", **result)
-                status = _status(call, None)
-            else:
-                status = _status(call, path)
-        elif status is None:
-            status = _status(call, None)
-        changed = (state == "present") != status["installed"]
-        result["rc"] = 0
-        if changed and not call.check_mode:
-            _apply(call, status, path if not url or temporary else None, result)
-        if state == "absent" and product is None and url:
-            raise ModuleFailure(
-                "Unable to find Product ID from the URL path. Please specify product_id when using state=absent",
-                **result,
-            )
-        result["changed"] = changed
-        return result
-    finally:
-        if temporary and call.machine.files.exists(temporary):
-            call.machine.files.remove(temporary)
-
-
-def _fetch(call: ModuleCall, url: str, result: dict[str, Any]) -> str:
-    notes: dict[str, Any] = {}
-    try:
-        answer = download(call, url, notes)
-    except WebError as error:
-        raise ModuleFailure(f"Failed to download URL '{url}': {error}", **result) from error
-    folder = call.machine.environment_for(call.user)["TEMP"]
-    name = answer.filename or file_name(answer.url) or random_name()
-    path = ntpath.join(folder, "ansible-moduletmp-" + random_name(), name)
-    call.machine.files.mkdir(ntpath.dirname(path))
-    save(call, path, answer.content, lambda text: fail_after(call, result, f"Failed to download URL '{url}': {text}"))
-    return path
+    if path and path.lower().startswith("http"):
+        raise SimulatorError("win_package: a path that is a URL is not modelled")
+    if path:
+        path = absolute(call, expand(path, call.session.environment))
+        if not call.machine.files.exists(path) and not call.check_mode:
+            raise ModuleFailure(f"the file at the path '{path}' cannot be reached", **result)
+    status = _status(call, path if path and call.machine.files.exists(path) else None)
+    changed = (state == "present") != status["installed"]
+    result["rc"] = 0
+    if changed and not call.check_mode:
+        _apply(call, status, path, result)
+    result["changed"] = changed
+    return result
 
 
 def _status(call: ModuleCall, path: str | None) -> dict[str, Any]:
@@ -89,11 +53,9 @@ def _status(call: ModuleCall, path: str | None) -> dict[str, Any]:
     if content is not None and provider == "auto":
         provider = "msi" if "msi" in content.data else "registry"
         if ntpath.splitext(path)[1].lower() in (".msix", ".appx", ".msixbundle", ".appxbundle"):
-            provider = "msix"
+            raise SimulatorError("win_package: MSIX packages are not known")
         if ntpath.splitext(path)[1].lower() == ".msp":
             raise SimulatorError("win_package: patches (.msp) are not known")
-    if provider == "msix":
-        return _conditions(call, {"provider": "msix", "id": product, **software.msix_status(machine, content, product)})
     if provider == "msi" and content is not None:
         if "msi" not in content.data:
             raise ModuleFailure(
@@ -144,9 +106,6 @@ def _apply(call: ModuleCall, status: dict[str, Any], path: str | None, result: d
         content: Content = call.machine.files.get(path).content
         _verify(call, path, content, result)
     log_path = call.args.get("log_path")
-    if status["provider"] == "msix":
-        software.msix_apply(call.machine, status, present)
-        return
     if status["provider"] == "msi":
         log_path = log_path or "C:\\Windows\\Temp\\ansible-msiexec.log"
         action = ["/i", path] if present and path else ["/x", status["id"]]

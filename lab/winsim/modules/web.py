@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ntpath
-import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,25 +95,6 @@ def download(call: ModuleCall, url: str, result: dict[str, Any]) -> Response:
     return answer
 
 
-def checksum_from(call: ModuleCall, list_url: str, url: str) -> str:
-    """The checksum that a list like SHA256SUMS has for the file of a URL.
-
-    Raises:
-        ModuleFailure: the list can not be read or does not name the file.
-    """
-    try:
-        answer = request(call, list_url)
-    except WebError as error:
-        raise ModuleFailure(f"Error when getting the remote checksum from '{list_url}'. {error}") from error
-    if answer.content.blob is None:
-        raise SimulatorError(f"the text of {list_url} is not held")
-    name = re.escape(file_name(url))
-    for line in answer.content.blob.decode().splitlines():
-        if re.search(rf"\s+\.?/?\\?\*?{name}\s*$", line):
-            return re.sub(r"\W+", "", line.split(" ", 1)[0].strip())
-    raise ModuleFailure(f"Checksum record not found for file name '{file_name(url)}' in file from url: '{list_url}'")
-
-
 def fail_after(call: ModuleCall, result: dict[str, Any], text: str) -> ModuleFailure:
     """A failure that keeps the keys of the result; its own text wins over the server's ``msg``."""
     return ModuleFailure(text, **{key: value for key, value in result.items() if key != "msg"})
@@ -141,8 +121,9 @@ def win_get_url(call: ModuleCall) -> dict[str, Any]:
         )
     result["dest"] = dest
     wanted = (call.args.get("checksum") or "").strip().lower()
-    if call.args.get("checksum_url"):
-        wanted = checksum_from(call, call.args["checksum_url"].strip(), url).lower()
+    for option in ("checksum_url", "force_basic_auth", "url_username"):
+        if call.args.get(option):
+            raise SimulatorError(f"win_get_url: option {option} is not modelled")
     existing = files.get(dest)
     known = existing.content.digest(algorithm) if existing else None
     if existing and wanted and known != wanted:
@@ -150,20 +131,14 @@ def win_get_url(call: ModuleCall) -> dict[str, Any]:
     if known and wanted and known == wanted and not force:
         result.update(checksum_dest=known, size=existing.content.size)
         return result
-    if force or not existing or _is_newer(call, url, existing.written, result):
+    if not force and existing:
+        raise SimulatorError("win_get_url: force: false asks the server for a date, which is not modelled")
+    if force or not existing:
         _download(call, url, dest, wanted, known, algorithm, result)
     now = files.get(dest)
     if "checksum_dest" not in result and now:
         result.update(checksum_dest=now.content.digest(algorithm), size=now.content.size)
     return result
-
-
-def _is_newer(call: ModuleCall, url: str, written: float, result: dict[str, Any]) -> bool:
-    try:
-        return request(call, url, "HEAD").modified > written
-    except WebError as error:
-        text = f"Error when requesting 'Last-Modified' date from '{url}'. {error}"
-        raise fail_after(call, result, text) from error
 
 
 def _download(
