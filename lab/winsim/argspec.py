@@ -43,7 +43,7 @@ WEB_REQUEST: dict[str, dict[str, Any]] = {
 }
 # What a module computes instead of writing it down: (module, option) -> the documented rules.
 COMPUTED: dict[tuple[str, str], dict[str, Any]] = {
-    ("ansible.windows.win_package", "provider"): {"choices": ["auto", "msi", "msix", "msp", "registry"]},
+    ("ansible.windows.win_package", "provider"): {"choices": ["auto", "msi", "msix", "msp", "registry"]}
 }
 
 

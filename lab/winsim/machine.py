@@ -136,11 +136,7 @@ class Machine:
         self.state_dir.mkdir(parents=True, exist_ok=True)
         target = self.state_dir / "state.json"
         partial = target.with_suffix(f".{threading.get_ident()}.new")
-        with os.fdopen(
-            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-            "w",
-            encoding="utf-8",
-        ) as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
         partial.replace(target)
 
@@ -195,12 +191,7 @@ class Machine:
     def caption(self) -> str:
         """The name of Windows in its own language, for example ``Microsoft Windows 11 专业版``."""
         windows = self.description["windows"]
-        chinese = {
-            "Professional": "专业版",
-            "Core": "家庭中文版",
-            "Enterprise": "企业版",
-            "Education": "教育版",
-        }
+        chinese = {"Professional": "专业版", "Core": "家庭中文版", "Enterprise": "企业版", "Education": "教育版"}
         english = {"Professional": "Pro", "Core": "Home"}
         names = chinese if self.language == "zh-CN" else english
         return f"Microsoft {windows['product']} {names.get(windows['edition'], windows['edition'])}"
@@ -289,10 +280,7 @@ class Machine:
 
     def need_reboot(self, reason: str) -> None:
         """Remember that ``component servicing`` or ``windows update`` waits for a reboot."""
-        key = {
-            "component servicing": CBS + "\\RebootPending",
-            "windows update": REBOOT_REQUIRED,
-        }[reason]
+        key = {"component servicing": CBS + "\\RebootPending", "windows update": REBOOT_REQUIRED}[reason]
         self.registry.create(key, volatile=True)
 
     def rename_at_boot(self, source: str, target: str = "") -> None:
@@ -318,23 +306,13 @@ class Machine:
             self.registry.create(WINLOGON + "\\AutoLogonChecked", volatile=True)
             name = self.registry.get(TCPIP, "NV Hostname", self.host_name)
             self.registry.set(TCPIP, "Hostname", name)
-            self.registry.set(
-                f"{COMPUTER_NAME}\\ActiveComputerName",
-                "ComputerName",
-                name.upper()[:15],
-            )
+            self.registry.set(f"{COMPUTER_NAME}\\ActiveComputerName", "ComputerName", name.upper()[:15])
             self.busy_installer = None
             for service in self.services.values():
                 service.state = "running" if service.start_mode in ("auto", "delayed") else "stopped"
             self.clock.advance(30 if soft else 0)
             self.boots.append({"time": self.clock.now(), "reason": reason, "soft": soft})
-            self.log(
-                "boot",
-                reason=reason,
-                soft=soft,
-                number=len(self.boots),
-                features=settled,
-            )
+            self.log("boot", reason=reason, soft=soft, number=len(self.boots), features=settled)
             describe.at_boot(self)
         self.save()
         if self.reboot_listener is not None and soft:
@@ -343,10 +321,7 @@ class Machine:
     def _rename_files(self) -> None:
         operations = self.registry.get(SESSION_MANAGER, "PendingFileRenameOperations", [])
         for source, target in zip(operations[::2], operations[1::2], strict=False):
-            source, target = (
-                source.removeprefix("\\??\\"),
-                target.lstrip("!").removeprefix("\\??\\"),
-            )
+            source, target = (source.removeprefix("\\??\\"), target.lstrip("!").removeprefix("\\??\\"))
             if self.files.exists(source):
                 if target:
                     self.files.move(source, target)
@@ -363,11 +338,7 @@ class Machine:
         with self.lock:
             if self.pending_shutdown is not None:
                 return False
-            self.pending_shutdown = {
-                "delay": delay,
-                "restart": restart,
-                "reason": reason,
-            }
+            self.pending_shutdown = {"delay": delay, "restart": restart, "reason": reason}
             self.log("shutdown requested", delay=delay, restart=restart, reason=reason)
             soft = self.faults.get("reboot", {}).get("mode", self.description.get("reboot", "soft")) == "soft"
             if soft and delay <= 5:
@@ -440,10 +411,7 @@ class Machine:
 
     def log(self, event: str, **fields: Any) -> None:
         """Append one line to ``events.jsonl``; fields whose name says that they are secret are blotted out."""
-        entry = {
-            "time": self.clock.local().isoformat(timespec="milliseconds") + "Z",
-            "event": event,
-        }
+        entry = {"time": self.clock.local().isoformat(timespec="milliseconds") + "Z", "event": event}
         for key, value in fields.items():
             secret = any(word in key.lower() for word in _SECRET_FIELDS) and value is not None
             entry[key] = "***" if secret else value

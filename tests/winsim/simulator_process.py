@@ -38,13 +38,7 @@ class Simulator:
 
     def start(self) -> None:
         """Start it on free ports."""
-        done = self.command(
-            "serve",
-            "--machine",
-            str(HERE / "machines" / "english.yml"),
-            "--background",
-            *self.options,
-        )
+        done = self.command("serve", "--machine", str(HERE / "machines" / "english.yml"), "--background", *self.options)
         assert done.returncode == 0, done.stdout + done.stderr
         self.client = Client(self.state)
 

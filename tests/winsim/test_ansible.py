@@ -153,10 +153,7 @@ def test_async_job_that_takes_too_long_is_ended(simulator, play) -> None:
 
 
 def test_check_mode_and_diff_reach_the_module(simulator, play) -> None:
-    task = {
-        "name": "value",
-        "ansible.windows.win_regedit": {"path": "HKCU:\\Software\\Lab", "name": "a", "data": "b"},
-    }
+    task = {"name": "value", "ansible.windows.win_regedit": {"path": "HKCU:\\Software\\Lab", "name": "a", "data": "b"}}
     checked = play(simulator, [task], "--check", "--diff")
     assert checked["value"]["changed"] is True
     assert checked["value"]["diff"]["after"] == {"HKCU:\\Software\\Lab": {}}

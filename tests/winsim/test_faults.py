@@ -125,10 +125,7 @@ def test_soft_reboot_switches_the_state_and_keeps_the_port(own_simulator, play) 
 
 def test_real_reboot_closes_the_port_and_opens_it_again(own_simulator, play) -> None:
     simulator = own_simulator("--reboot", "real:2")
-    tasks = [
-        {"name": "reboot", "ansible.windows.win_reboot": {}},
-        {"name": "ping", "ansible.windows.win_ping": {}},
-    ]
+    tasks = [{"name": "reboot", "ansible.windows.win_reboot": {}}, {"name": "ping", "ansible.windows.win_ping": {}}]
     result = play(simulator, tasks)
     assert (result["reboot"]["rebooted"], result["ping"]["ping"]) == (True, "pong")
     assert [event["soft"] for event in simulator.events("boot")] == [False]

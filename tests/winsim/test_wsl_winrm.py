@@ -219,12 +219,7 @@ def test_modules_become_and_async(in_distro) -> None:
         {"name": "ping", "ansible.builtin.ping": {}},
         {"name": "who", "ansible.builtin.command": "printenv LAB_USER"},
         {"name": "root", "ansible.builtin.command": "printenv LAB_USER", "become": True},
-        {
-            "name": "trusted",
-            "ansible.builtin.command": "printenv LAB_USER",
-            "become": True,
-            "become_user": "trusted",
-        },
+        {"name": "trusted", "ansible.builtin.command": "printenv LAB_USER", "become": True, "become_user": "trusted"},
         {"name": "unpipelined", "ansible.builtin.ping": {}, "vars": {"ansible_pipelining": False}},
         {"name": "slow", "ansible.builtin.command": "echo done", "async": 20, "poll": 1},
     ]

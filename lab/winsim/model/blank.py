@@ -139,16 +139,8 @@ def _folders_and_programs(machine: Machine) -> None:
     if machine.build >= 18362:
         program(f"{SYSTEM32}\\wsl.exe", "wsl.exe", inbox=True)
     for kind in ("SOFTWARE", "SYSTEM", "DEFAULT"):
-        files.put(
-            f"{SYSTEM32}\\config\\{kind}",
-            Content(1_048_576, origin=f"windows:{kind}"),
-            parents=True,
-        )
-    files.put(
-        "C:\\Users\\Default\\NTUSER.DAT",
-        Content(262_144, origin="windows:hive"),
-        parents=True,
-    )
+        files.put(f"{SYSTEM32}\\config\\{kind}", Content(1_048_576, origin=f"windows:{kind}"), parents=True)
+    files.put("C:\\Users\\Default\\NTUSER.DAT", Content(262_144, origin="windows:hive"), parents=True)
     hosts = b"# Copyright (c) 1993-2009 Microsoft Corp.\r\n#\r\n# localhost name resolution is handled within DNS itself.\r\n"
     files.write_bytes(f"{SYSTEM32}\\drivers\\etc\\hosts", hosts)
 
@@ -190,11 +182,7 @@ def _current_version(machine: Machine, windows: dict[str, Any]) -> None:
     registry.create("HKLM\\SYSTEM\\CurrentControlSet\\Services")
     registry.set("HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem", "LongPathsEnabled", 0)
     language = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Nls\\Language"
-    registry.set(
-        language,
-        "InstallLanguage",
-        "0804" if windows["language"] == "zh-CN" else "0409",
-    )
+    registry.set(language, "InstallLanguage", "0804" if windows["language"] == "zh-CN" else "0409")
     registry.set(language, "Default", "0804" if windows["language"] == "zh-CN" else "0409")
     codepage = "936" if windows["language"] == "zh-CN" else "437"
     registry.set("HKLM\\SYSTEM\\CurrentControlSet\\Control\\Nls\\CodePage", "OEMCP", codepage)
@@ -204,11 +192,7 @@ def _current_version(machine: Machine, windows: dict[str, Any]) -> None:
     for index in range(cpu["threads"]):
         key = f"HKLM\\HARDWARE\\DESCRIPTION\\System\\CentralProcessor\\{index}"
         registry.set(key, "ProcessorNameString", cpu["cpu"])
-        registry.set(
-            key,
-            "VendorIdentifier",
-            "GenuineIntel" if "Intel" in cpu["cpu"] else "AuthenticAMD",
-        )
+        registry.set(key, "VendorIdentifier", "GenuineIntel" if "Intel" in cpu["cpu"] else "AuthenticAMD")
 
 
 def _environment(machine: Machine) -> None:
@@ -244,21 +228,11 @@ def make_profile(machine: Machine, account: str) -> None:
         return
     user.profile_exists = True
     sid = machine.users.sid(user.name)
-    for folder in (
-        "AppData\\Local\\Temp",
-        "AppData\\Local\\Microsoft\\WindowsApps",
-        "AppData\\Roaming",
-        "Desktop",
-    ):
+    for folder in ("AppData\\Local\\Temp", "AppData\\Local\\Microsoft\\WindowsApps", "AppData\\Roaming", "Desktop"):
         machine.files.mkdir(f"{user.profile}\\{folder}", owner=f"{machine.host_name}\\{user.name}")
     for folder in ("Documents", "Downloads"):
         machine.files.mkdir(f"{user.profile}\\{folder}", owner=f"{machine.host_name}\\{user.name}")
-    machine.registry.set(
-        f"{CURRENT_VERSION}\\ProfileList\\{sid}",
-        "ProfileImagePath",
-        user.profile,
-        "REG_EXPAND_SZ",
-    )
+    machine.registry.set(f"{CURRENT_VERSION}\\ProfileList\\{sid}", "ProfileImagePath", user.profile, "REG_EXPAND_SZ")
     view = machine.registry.view(user.name)
     environment = "HKCU\\Environment"
     local = "%USERPROFILE%\\AppData\\Local"

@@ -84,17 +84,7 @@ DEFAULTS: dict[str, Any] = {
     "catalogue": [],
     "faults": {},
 }
-_FREE_FORM = {
-    "gpu",
-    "disks",
-    "users",
-    "installed",
-    "features",
-    "services",
-    "firewall",
-    "registry",
-    "files",
-} | {
+_FREE_FORM = {"gpu", "disks", "users", "installed", "features", "services", "firewall", "registry", "files"} | {
     "environment",
     "catalogue",
     "faults",

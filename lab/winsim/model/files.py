@@ -75,16 +75,7 @@ class Node:
             names.add("Directory")
         if self.link in ("SymbolicLink", "JunctionPoint"):
             names.add("ReparsePoint")
-        order = [
-            "ReadOnly",
-            "Hidden",
-            "System",
-            "Directory",
-            "Archive",
-            "Normal",
-            "Temporary",
-            "ReparsePoint",
-        ]
+        order = ["ReadOnly", "Hidden", "System", "Directory", "Archive", "Normal", "Temporary", "ReparsePoint"]
         return ", ".join(name for name in order if name in names) or "Normal"
 
 
@@ -189,14 +180,7 @@ class FileSystem:
 
     # --- changes -----------------------------------------------------------------------------------------------
 
-    def mkdir(
-        self,
-        path: str,
-        *,
-        parents: bool = True,
-        exist_ok: bool = True,
-        owner: str | None = None,
-    ) -> Node:
+    def mkdir(self, path: str, *, parents: bool = True, exist_ok: bool = True, owner: str | None = None) -> Node:
         """Make a folder.
 
         Raises:
@@ -231,14 +215,7 @@ class FileSystem:
             raise FileNotFoundError(f"Could not find a part of the path '{path}'.")
         return folder, ntpath.basename(text)
 
-    def put(
-        self,
-        path: str,
-        content: Content,
-        *,
-        parents: bool = False,
-        owner: str | None = None,
-    ) -> Node:
+    def put(self, path: str, content: Content, *, parents: bool = False, owner: str | None = None) -> Node:
         """Write a file, replacing one that is there.
 
         Raises:
@@ -396,16 +373,10 @@ class FileSystem:
 
     def dump(self) -> dict[str, Any]:
         """A form that fits into JSON; bytes go to the blob folder."""
-        return {
-            "free": self._free,
-            "drives": {name: self._dump(node) for name, node in self.drives.items()},
-        }
+        return {"free": self._free, "drives": {name: self._dump(node) for name, node in self.drives.items()}}
 
     def _dump(self, node: Node) -> dict[str, Any]:
-        out: dict[str, Any] = {
-            "name": node.name,
-            "times": [node.created, node.accessed, node.written],
-        }
+        out: dict[str, Any] = {"name": node.name, "times": [node.created, node.accessed, node.written]}
         out["owner"] = node.owner
         if node.attributes:
             out["attributes"] = sorted(node.attributes)
@@ -441,13 +412,7 @@ class FileSystem:
 
     def _load(self, data: dict[str, Any]) -> Node:
         created, accessed, written = data["times"]
-        node = Node(
-            data["name"],
-            created=created,
-            accessed=accessed,
-            written=written,
-            owner=data["owner"],
-        )
+        node = Node(data["name"], created=created, accessed=accessed, written=written, owner=data["owner"])
         node.attributes = set(data.get("attributes", []))
         node.target, node.link = data.get("target"), data.get("link")
         for child in data.get("children", []):

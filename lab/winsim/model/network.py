@@ -79,12 +79,7 @@ class Response:
 
 def part_of(whole: Content, url: str, start: int, length: int) -> Content:
     """A piece of a file whose bytes are not held."""
-    return Content(
-        length,
-        origin=url,
-        complete=False,
-        data={"start": start, "of": whole.digest("sha256")},
-    )
+    return Content(length, origin=url, complete=False, data={"start": start, "of": whole.digest("sha256")})
 
 
 def join_parts(first: Content, response: Response) -> Content:
@@ -95,12 +90,7 @@ def join_parts(first: Content, response: Response) -> Content:
     size = first.size + response.delivered
     fits = first.data.get("of") == whole.digest("sha256") and not first.data.get("start") and not first.data.get("bad")
     if not fits or first.size != response.start:
-        return Content(
-            size,
-            origin=response.url,
-            complete=False,
-            data={"bad": True, "was": first.digest("sha256")},
-        )
+        return Content(size, origin=response.url, complete=False, data={"bad": True, "was": first.digest("sha256")})
     return whole if size == whole.size else part_of(whole, response.url, 0, size)
 
 
@@ -111,12 +101,7 @@ class Network:
     proxy listens there and which hosts it reaches.
     """
 
-    def __init__(
-        self,
-        log: Callable[..., None],
-        clock: Clock,
-        faults: dict[str, Any],
-    ) -> None:
+    def __init__(self, log: Callable[..., None], clock: Clock, faults: dict[str, Any]) -> None:
         self.direct: list[str] = ["*"]
         self.proxies: dict[str, dict[str, Any]] = {}
         self.rate = 100_000_000 // 8
@@ -133,19 +118,7 @@ class Network:
         Keys: ``url``, and ``text``, or ``size`` with ``sha256`` (and other digests); ``signer``, ``program``,
         ``data``, ``redirect``, ``filename``, ``status``, ``ranges``.
         """
-        known = {
-            "url",
-            "text",
-            "size",
-            "sha256",
-            "md5",
-            "sha1",
-            "signer",
-            "program",
-            "data",
-            "redirect",
-            "filename",
-        }
+        known = {"url", "text", "size", "sha256", "md5", "sha1", "signer", "program", "data", "redirect", "filename"}
         unknown = set(entry) - known - {"status", "ranges", "modified"}
         if unknown:
             raise SimulatorError(f"catalogue entry {entry.get('url')}: unknown keys {sorted(unknown)}")
@@ -185,10 +158,7 @@ class Network:
                 raise NetworkError("connect", host, 443)
             return
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        name, port = (
-            (parts.hostname or "").replace("localhost", "127.0.0.1"),
-            parts.port or 1080,
-        )
+        name, port = ((parts.hostname or "").replace("localhost", "127.0.0.1"), parts.port or 1080)
         known = self.proxies.get(f"{name}:{port}")
         if known is None and not name.replace(".", "").isdigit():
             raise NetworkError("resolve_proxy", name, port)
@@ -256,18 +226,11 @@ class Network:
         followed: int,
         pace: bool,
     ) -> Response:
-        content, status, broken = (
-            resource.content,
-            302 if resource.redirect else resource.status,
-            None,
-        )
+        content, status, broken = (resource.content, 302 if resource.redirect else resource.status, None)
         if fault and fault["kind"] == "status":
             status, content = int(fault["status"]), Content.of(b"<html>error</html>\n")
         elif fault and fault["kind"] == "corrupt":
-            content = Content(
-                content.size,
-                {"sha256": hashlib.sha256(b"corrupt" + url.encode()).hexdigest()},
-            )
+            content = Content(content.size, {"sha256": hashlib.sha256(b"corrupt" + url.encode()).hexdigest()})
         elif fault and fault["kind"] == "signer":
             content = Content(
                 content.size,

@@ -68,11 +68,7 @@ class Key:
         out: dict[str, Any] = {"name": self.name}
         if self.values:
             out["values"] = [
-                [
-                    value.name,
-                    value.type,
-                    value.data.hex() if isinstance(value.data, bytes) else value.data,
-                ]
+                [value.name, value.type, value.data.hex() if isinstance(value.data, bytes) else value.data]
                 for value in list(self.values.values())
             ]
         if self.keys:
@@ -127,14 +123,7 @@ class RegistryView:
                 return own
             return ["HKLM", "SOFTWARE", "Classes", *parts]
         if root == "HKCC":
-            return [
-                "HKLM",
-                "SYSTEM",
-                "CurrentControlSet",
-                "Hardware Profiles",
-                "Current",
-                *parts,
-            ]
+            return ["HKLM", "SYSTEM", "CurrentControlSet", "Hardware Profiles", "Current", *parts]
         return [root, *parts]
 
     def key(self, path: str) -> Key | None:
@@ -172,12 +161,7 @@ class RegistryView:
             ValueError: type and data do not fit.
         """
         if kind is None:
-            kind = {
-                str: "REG_SZ",
-                int: "REG_DWORD",
-                list: "REG_MULTI_SZ",
-                bytes: "REG_BINARY",
-            }[type(data)]
+            kind = {str: "REG_SZ", int: "REG_DWORD", list: "REG_MULTI_SZ", bytes: "REG_BINARY"}[type(data)]
         value = Value(name, kind, data)
         self.create(path).values[name.lower()] = value
 
@@ -244,9 +228,7 @@ class Registry(RegistryView):
 
     def dump(self) -> dict[str, Any]:
         """A form that fits into JSON."""
-        return {
-            "roots": {name: key.dump() for name, key in self.roots.items()},
-        }
+        return {"roots": {name: key.dump() for name, key in self.roots.items()}}
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of :meth:`dump`."""

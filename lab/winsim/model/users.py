@@ -7,21 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SYSTEM_ACCOUNTS = {
-    "system": (
-        "NT AUTHORITY\\SYSTEM",
-        "S-1-5-18",
-        "C:\\Windows\\system32\\config\\systemprofile",
-    ),
-    "localservice": (
-        "NT AUTHORITY\\LOCAL SERVICE",
-        "S-1-5-19",
-        "C:\\Windows\\ServiceProfiles\\LocalService",
-    ),
-    "networkservice": (
-        "NT AUTHORITY\\NETWORK SERVICE",
-        "S-1-5-20",
-        "C:\\Windows\\ServiceProfiles\\NetworkService",
-    ),
+    "system": ("NT AUTHORITY\\SYSTEM", "S-1-5-18", "C:\\Windows\\system32\\config\\systemprofile"),
+    "localservice": ("NT AUTHORITY\\LOCAL SERVICE", "S-1-5-19", "C:\\Windows\\ServiceProfiles\\LocalService"),
+    "networkservice": ("NT AUTHORITY\\NETWORK SERVICE", "S-1-5-20", "C:\\Windows\\ServiceProfiles\\NetworkService"),
 }
 
 GROUP_SIDS = {
@@ -94,10 +82,7 @@ class Users:
     def find(self, account: str) -> User | None:
         """The local account of this name, domain ignored, or SID; None if there is none."""
         if account.upper().startswith("S-1-5-21-"):
-            return next(
-                (user for user in self.accounts.values() if self.sid(user.name) == account.upper()),
-                None,
-            )
+            return next((user for user in self.accounts.values() if self.sid(user.name) == account.upper()), None)
         return self.accounts.get(bare_name(account).lower())
 
     def remove(self, account: str) -> bool:
@@ -138,10 +123,7 @@ class Users:
 
     def dump(self) -> dict[str, Any]:
         """A form that fits into JSON; it holds the passwords."""
-        return {
-            "next_rid": self.next_rid,
-            "accounts": [asdict(user) for user in self.accounts.values()],
-        }
+        return {"next_rid": self.next_rid, "accounts": [asdict(user) for user in self.accounts.values()]}
 
     def restore(self, data: dict[str, Any]) -> None:
         """The reverse of :meth:`dump`."""

@@ -16,10 +16,7 @@ PACKAGES = "C:\\ProgramData\\Microsoft\\VisualStudio\\Packages"
 VC_TOOLS = "Microsoft.VisualStudio.Component.VC.Tools.x86.x64"
 
 # major version -> (product line version, version, build version)
-RELEASES = {
-    "17": ("2022", "17.14.21", "17.14.36717.8"),
-    "18": ("2026", "18.10.2", "18.10.11519.305"),
-}
+RELEASES = {"17": ("2022", "17.14.21", "17.14.36717.8"), "18": ("2026", "18.10.2", "18.10.11519.305")}
 PRODUCTS = {
     "community": "Microsoft.VisualStudio.Product.Community",
     "professional": "Microsoft.VisualStudio.Product.Professional",

@@ -62,10 +62,5 @@ def link_facts(path: str, node: Node, plain: Node) -> dict[str, Any]:
     """Keys about links for win_stat and win_find; ``plain`` is the node not followed."""
     if plain.link in ("SymbolicLink", "JunctionPoint") and plain.target:
         kind = "islnk" if plain.link == "SymbolicLink" else "isjunction"
-        return {
-            kind: True,
-            "isreg": False,
-            "lnk_target": plain.target,
-            "lnk_source": plain.target,
-        }
+        return {kind: True, "isreg": False, "lnk_target": plain.target, "lnk_source": plain.target}
     return {}

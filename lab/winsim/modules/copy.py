@@ -15,10 +15,7 @@ from lab.winsim.process import ModuleCall
 def win_copy(call: ModuleCall) -> dict[str, Any]:
     """Compare (``query``) or place what was sent (``single``)."""
     mode = call.args.get("_copy_mode") or "single"
-    handler = {
-        "query": _query,
-        "single": _single,
-    }.get(mode)
+    handler = {"query": _query, "single": _single}.get(mode)
     if handler is None:
         raise SimulatorError(f"win_copy: mode {mode!r} not known")
     result: dict[str, Any] = {"changed": False}
@@ -40,10 +37,7 @@ def _query(call: ModuleCall, result: dict[str, Any]) -> None:
         if files.is_dir(path):
             path = ntpath.join(path, ntpath.basename(entry["src"].replace("/", "\\")))
         if files.is_dir(path):
-            raise ModuleFailure(
-                f"cannot copy file to dest '{path}': object at path is already a directory",
-                **result,
-            )
+            raise ModuleFailure(f"cannot copy file to dest '{path}': object at path is already a directory", **result)
         node = files.get(path)
         if node is None or (force and checksum(node) != entry.get("checksum")):
             changed_files.append(entry)
@@ -52,14 +46,10 @@ def _query(call: ModuleCall, result: dict[str, Any]) -> None:
         parent = ntpath.dirname(path.rstrip("\\"))
         if files.is_file(parent):
             raise ModuleFailure(
-                f"cannot copy folder to dest '{path}': object at parent directory path is already a file",
-                **result,
+                f"cannot copy folder to dest '{path}': object at parent directory path is already a file", **result
             )
         if files.is_file(path):
-            raise ModuleFailure(
-                f"cannot copy folder to dest '{path}': object at path is already a file",
-                **result,
-            )
+            raise ModuleFailure(f"cannot copy folder to dest '{path}': object at path is already a file", **result)
         if not files.is_dir(path):
             changed_folders.append(entry)
     result.update(files=changed_files, directories=changed_folders, symlinks=[])
@@ -85,12 +75,7 @@ def _single(call: ModuleCall, result: dict[str, Any]) -> None:
     files, src = call.machine.files, absolute(call, call.args["src"])
     if not files.is_file(src):
         raise ModuleFailure(f"Cannot copy src file: '{src}' as it does not exist", **result)
-    path = _target(
-        call,
-        absolute(call, call.args["dest"]),
-        call.args.get("_original_basename"),
-        result,
-    )
+    path = _target(call, absolute(call, call.args["dest"]), call.args.get("_original_basename"), result)
     files.copy(src, path)
     files.get(path).owner = call.machine.full_name(call.user)
     result["changed"] = True

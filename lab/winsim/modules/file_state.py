@@ -120,8 +120,4 @@ def slurp(call: ModuleCall) -> dict[str, Any]:
         data = files.read_bytes(path)
     except OSError as error:
         raise ModuleFailure(str(error)) from error
-    return {
-        "changed": False,
-        "content": base64.b64encode(data).decode(),
-        "encoding": "base64",
-    }
+    return {"changed": False, "content": base64.b64encode(data).decode(), "encoding": "base64"}

@@ -17,12 +17,7 @@ from lab.winsim.process import ModuleCall
 def win_find(call: ModuleCall) -> dict[str, Any]:
     """Files and folders below the paths that fit every filter, sorted by path."""
     files = call.machine.files
-    result: dict[str, Any] = {
-        "changed": False,
-        "examined": 0,
-        "files": [],
-        "matched": 0,
-    }
+    result: dict[str, Any] = {"changed": False, "examined": 0, "files": [], "matched": 0}
     for option in ("age", "size", "depth", "use_regex", "follow", "case_sensitive"):
         if call.args.get(option):
             raise SimulatorError(f"win_find: option {option} is not modelled")

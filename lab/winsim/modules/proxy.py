@@ -49,10 +49,7 @@ def win_inet_proxy(call: ModuleCall) -> dict[str, Any]:
         call.machine.log("user proxy", user=call.user, server=server)
     result: dict[str, Any] = {"changed": changed}
     if call.diff:
-        result["diff"] = {
-            "before": _shown(before, "server"),
-            "after": _shown(after, "proxy"),
-        }
+        result["diff"] = {"before": _shown(before, "server"), "after": _shown(after, "proxy")}
     return result
 
 

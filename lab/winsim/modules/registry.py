@@ -36,11 +36,7 @@ _PATH = re.compile(r"^HK(CC|CR|CU|LM|U):\\", re.IGNORECASE)
 def win_regedit(call: ModuleCall) -> dict[str, Any]:
     """Make, change or remove a key or value."""
     path, name = call.args["path"], call.args.get("name")
-    result: dict[str, Any] = {
-        "changed": False,
-        "data_changed": False,
-        "data_type_changed": False,
-    }
+    result: dict[str, Any] = {"changed": False, "data_changed": False, "data_type_changed": False}
     kind = call.args.get("type") or "string"
     if name is None and kind != "string":
         result["warnings"] = [
@@ -49,8 +45,7 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
         kind = "string"
     if not _PATH.match(path):
         raise ModuleFailure(
-            f"path: {path} is not a valid powershell path, see module documentation for examples.",
-            **result,
+            f"path: {path} is not a valid powershell path, see module documentation for examples.", **result
         )
     name = name or None
     data = convert(call.args.get("data"), kind, name)
@@ -108,12 +103,7 @@ def _present(
 
 
 def _absent(
-    call: ModuleCall,
-    view: RegistryView,
-    path: str,
-    name: str | None,
-    result: dict[str, Any],
-    diff: dict[str, Any],
+    call: ModuleCall, view: RegistryView, path: str, name: str | None, result: dict[str, Any], diff: dict[str, Any]
 ) -> None:
     if not view.exists(path):
         return

@@ -63,9 +63,7 @@ def _platform(call: ModuleCall) -> dict[str, Any]:
         "reboot_pending": bool(pending),
         "system": "Win32NT",
         "system_description": machine.registry.get(
-            "HKLM\\SYSTEM\\CurrentControlSet\\Services\\LanmanServer\\Parameters",
-            "srvcomment",
-            "",
+            "HKLM\\SYSTEM\\CurrentControlSet\\Services\\LanmanServer\\Parameters", "srvcomment", ""
         ),
         "system_vendor": machine.description["hardware"]["manufacturer"],
     }

@@ -18,11 +18,7 @@ def test_a_folder_is_made_once_with_its_parents(host):
     assert host.module("win_file", **args)["changed"] is True
     assert host.module("win_file", **args)["changed"] is False
     stat = host.module("win_stat", path="c:\\lab\\A")["stat"]
-    assert (stat["isdir"], stat["path"], stat["attributes"]) == (
-        True,
-        "C:\\Lab\\a",
-        "Directory",
-    )
+    assert (stat["isdir"], stat["path"], stat["attributes"]) == (True, "C:\\Lab\\a", "Directory")
 
 
 def test_absent_takes_a_full_folder_away(host):
@@ -47,21 +43,13 @@ def test_touch_makes_a_file_and_moves_its_time(host):
     host.machine.clock.advance(60)
     assert host.module("win_file", path="C:\\t.txt", state="touch")["changed"] is True
     second = host.module("win_stat", path="C:\\t.txt")["stat"]
-    assert (first["size"], second["lastwritetime"] - first["lastwritetime"] >= 60) == (
-        0,
-        True,
-    )
+    assert (first["size"], second["lastwritetime"] - first["lastwritetime"] >= 60) == (0, True)
 
 
 def test_stat_gives_size_and_checksum(host):
     host.machine.files.write_bytes("C:\\h.txt", b"hello")
     stat = host.module("win_stat", path="C:\\h.txt")["stat"]
-    assert (stat["checksum"], stat["size"], stat["isreg"], stat["extension"]) == (
-        HELLO_SHA1,
-        5,
-        True,
-        ".txt",
-    )
+    assert (stat["checksum"], stat["size"], stat["isreg"], stat["extension"]) == (HELLO_SHA1, 5, True, ".txt")
     sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
     assert host.module("win_stat", path="C:\\h.txt", checksum_algorithm="sha256")["stat"]["checksum"] == sha256
     assert "checksum" not in host.module("win_stat", path="C:\\h.txt", get_checksum=False)["stat"]
@@ -84,12 +72,7 @@ def test_copy_asks_for_what_differs_and_places_it(host):
     }
     assert host.module("win_copy", **query)["files"] == query["files"]
     host.machine.files.write_bytes("C:\\Temp\\up", b"hello", parents=True)
-    single = {
-        "_copy_mode": "single",
-        "src": "C:\\Temp\\up",
-        "dest": "C:\\Lab\\",
-        "_original_basename": "h.txt",
-    }
+    single = {"_copy_mode": "single", "src": "C:\\Temp\\up", "dest": "C:\\Lab\\", "_original_basename": "h.txt"}
     assert host.module("win_copy", **single)["changed"] is True
     assert host.machine.files.read_bytes("C:\\Lab\\h.txt") == b"hello"
     assert host.module("win_copy", **query)["files"] == []
@@ -107,10 +90,7 @@ def test_find_filters_by_name_and_type(host):
     files.write_bytes("C:\\f\\sub\\b.LOG", b"x", parents=True)
     files.write_bytes("C:\\f\\c.txt", b"x")
     found = host.module("win_find", paths=["C:\\f"], patterns=["*.log"], recurse=True)
-    assert [item["path"] for item in found["files"]] == [
-        "C:\\f\\a.log",
-        "C:\\f\\sub\\b.LOG",
-    ]
+    assert [item["path"] for item in found["files"]] == ["C:\\f\\a.log", "C:\\f\\sub\\b.LOG"]
     assert (found["matched"], found["examined"]) == (2, 4)
     assert host.module("win_find", paths=["C:\\f"], file_type="directory")["files"][0]["filename"] == "sub"
     assert "does not exist" in host.module("win_find", paths=["C:\\none"])["warnings"][0]

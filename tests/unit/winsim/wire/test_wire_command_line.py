@@ -95,8 +95,7 @@ def test_cmd_takes_away_the_outer_quotes_unless_they_are_those_of_a_program(
 
 
 @pytest.mark.parametrize(
-    ("switches", "stdout"),
-    [("/c", b"Active code page: 65001\r\nx\r\n"), ("/d /c", b"x\r\n"), ("/d /s /c", b"x\r\n")],
+    ("switches", "stdout"), [("/c", b"Active code page: 65001\r\nx\r\n"), ("/d /c", b"x\r\n"), ("/d /s /c", b"x\r\n")]
 )
 def test_each_cmd_runs_first_what_the_registry_says_but_with_the_switch_d(process, switches: str, stdout) -> None:
     made, result = process()
