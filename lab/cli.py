@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import distro, engine, images, internet, windows
+from lab import distribution, engine, images, internet, windows
 from lab.faults import cli as faults
 from lab.settings import LABEL, STATE, WINDOWS_HOST, LabError, campaign_lab, container, internet_mode, lab_id, networks
 from lab.winsim.client import ControlError
@@ -81,7 +81,7 @@ def _clean(_options: argparse.Namespace) -> None:
         for lab in [*_left_by_campaigns(), lab_id()]:
             os.environ["LAB_ID"] = lab
             for name in _ours():
-                distro.down(name)
+                distribution.down(name)
             internet.down()
         if not engine.docker("ps", "-aq", "--filter", f"label={LABEL}=container").strip():
             images.remove_all()
@@ -95,12 +95,14 @@ def _requests(options: argparse.Namespace) -> None:
         print(json.dumps(record))
 
 
-def _distro(options: argparse.Namespace) -> None:
+def _distribution(options: argparse.Namespace) -> None:
     if options.verb == "up":
         internet.up()
-        distro.up(options.name, suite=options.suite, gpu=not options.no_gpu, networking=options.networking)
+        distribution.up(options.name, suite=options.suite, gpu=not options.no_gpu, networking=options.networking)
     else:
-        {"restart": distro.restart, "stop": distro.stop, "down": distro.down}[options.verb](options.name)
+        {"restart": distribution.restart, "stop": distribution.stop, "down": distribution.down}[options.verb](
+            options.name
+        )
 
 
 def _probe(options: argparse.Namespace) -> None:
@@ -145,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--suite", default="noble")
     one.add_argument("--networking", default="nat")
     one.add_argument("--no-gpu", action="store_true")
-    one.set_defaults(run=_distro)
+    one.set_defaults(run=_distribution)
     return top
 
 

@@ -23,59 +23,20 @@ from pathlib import Path
 from lab import engine
 from lab.settings import IMAGES, LABEL, ROOT, SUITES, LabError
 
-LAB = ROOT / "lab"
+FILES = ROOT / "lab" / "containers"  # what the images are made of, and nothing else
 DEBIAN = "trixie"
 DOCKER_FROM = "forky"
 """Debian release whose Docker engine is repackaged as Docker CE: the newest that Debian's archive offers."""
 
 DISTRO_PACKAGES = [
-    "apt",
-    "gpg",
-    "gpgv",
-    "gnupg",
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "python3",
-    "python3-apt",
-    "sudo",
-    "sudo-rs",
-    "ca-certificates",
-    "iproute2",
-    "curl",
-    "iptables",
-    "procps",
-    "lsb-release",
-    "kmod",
-    "passwd",
-    "openssl",
-    "libseccomp2",
-    "libpam-systemd",
-    "iputils-ping",
-    "bash-completion",
-    "nano",
-    "less",
-]
+    "apt", "gpg", "gpgv", "gnupg", "systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "sudo", "sudo-rs",
+    "ca-certificates", "iproute2", "curl", "iptables", "procps", "lsb-release", "kmod", "passwd", "openssl",
+    "libseccomp2", "libpam-systemd", "iputils-ping", "bash-completion", "nano", "less",
+]  # fmt: skip
 INTERNET_PACKAGES = [
-    "apt",
-    "gpg",
-    "gpgv",
-    "gnupg",
-    "openssl",
-    "ca-certificates",
-    "python3",
-    "nginx-light",
-    "tinyproxy",
-    "dnsmasq",
-    "docker-registry",
-    "skopeo",
-    "apt-utils",
-    "iproute2",
-    "curl",
-    "busybox-static",
-    "tini",
-    "procps",
-]
+    "apt", "gpg", "gpgv", "gnupg", "openssl", "ca-certificates", "python3", "nginx-light", "tinyproxy", "dnsmasq",
+    "docker-registry", "skopeo", "apt-utils", "iproute2", "curl", "busybox-static", "tini", "procps",
+]  # fmt: skip
 ENGINE_DEBS = ["docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose"]
 ARCHIVE_DEBS = ["pigz", "tini-static", "python3-debian", "python3-chardet", "python3-pip-whl"]
 
@@ -114,7 +75,7 @@ def _digest(*parts: object) -> str:
     for part in parts:
         files = sorted(part.rglob("*")) if isinstance(part, Path) else []
         for path in (file for file in files if file.is_file() and "__pycache__" not in file.parts):
-            digest.update(f"{path.relative_to(LAB)} {path.stat().st_mode & 0o111:o}\n".encode() + path.read_bytes())
+            digest.update(f"{path.relative_to(FILES)} {path.stat().st_mode & 0o111:o}\n".encode() + path.read_bytes())
         if not isinstance(part, Path):
             digest.update(repr(part).encode())
     return digest.hexdigest()[:12]
@@ -192,14 +153,20 @@ def _archive_bases() -> dict[str, str]:
 
 
 def _registry_bases() -> dict[str, str]:
-    file = LAB / "registry.Dockerfile"
+    file = FILES / "registry.Dockerfile"
     bases = {}
     for suite, version in SUITES.items():
         bases[suite] = f"{IMAGES}/base-{suite}:{_digest(DISTRO_PACKAGES, file.read_text())}"
         # A genuine 26.04 has sudo-rs as its sudo already.
         packages = " ".join(name for name in DISTRO_PACKAGES if name != "sudo-rs")
         build(
-            bases[suite], LAB, network="host", dockerfile=file, FROM=f"ubuntu:{version}", PACKAGES=packages, DOWNLOAD=""
+            bases[suite],
+            FILES,
+            network="host",
+            dockerfile=file,
+            FROM=f"ubuntu:{version}",
+            PACKAGES=packages,
+            DOWNLOAD="",
         )
     download = "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini"
     download += " python3-debian python3-chardet python3-pip-whl"
@@ -207,7 +174,7 @@ def _registry_bases() -> dict[str, str]:
     for suite, version in SUITES.items():
         build(
             f"{debs}-{suite}",
-            LAB,
+            FILES,
             network="host",
             dockerfile=file,
             FROM=f"ubuntu:{version}",
@@ -216,11 +183,15 @@ def _registry_bases() -> dict[str, str]:
         )
     plain = f"{IMAGES}/internet-plain:{_digest(INTERNET_PACKAGES, file.read_text())}"
     packages = " ".join(INTERNET_PACKAGES)
-    build(plain, LAB, network="host", dockerfile=file, FROM="ubuntu:24.04", PACKAGES=packages, DOWNLOAD="")
-    joined = LAB / "registry-debs.Dockerfile"
+    build(plain, FILES, network="host", dockerfile=file, FROM="ubuntu:24.04", PACKAGES=packages, DOWNLOAD="")
+    joined = FILES / "registry-debs.Dockerfile"
     bases["internet"] = f"{IMAGES}/internet-base:{_digest(plain, debs, joined.read_text())}"
     build(
-        bases["internet"], LAB, dockerfile=joined, FROM=plain, **{suite.upper(): f"{debs}-{suite}" for suite in SUITES}
+        bases["internet"],
+        FILES,
+        dockerfile=joined,
+        FROM=plain,
+        **{suite.upper(): f"{debs}-{suite}" for suite in SUITES},
     )
     return bases
 
@@ -241,12 +212,19 @@ def names() -> dict[str, str]:
 
 def _names() -> dict[str, str]:
     bases = _archive_bases() if base_kind() == "archive" else _registry_bases()
-    internet = f"{IMAGES}/internet:{_digest(bases['internet'], LAB / 'internet')}"
-    build(internet, LAB / "internet", BASE=bases["internet"])
+    internet = f"{IMAGES}/internet:{_digest(bases['internet'], FILES / 'internet')}"
+    build(internet, FILES / "internet", BASE=bases["internet"])
     images = {"internet": internet}
     for suite, version in SUITES.items():
-        images[suite] = f"{IMAGES}/{suite}:{_digest(bases[suite], internet, LAB / 'distro')}"
-        build(images[suite], LAB / "distro", BASE=bases[suite], INTERNET=internet, SUITE=suite, VERSION=version)
+        images[suite] = f"{IMAGES}/{suite}:{_digest(bases[suite], internet, FILES / 'distribution')}"
+        build(
+            images[suite],
+            FILES / "distribution",
+            BASE=bases[suite],
+            INTERNET=internet,
+            SUITE=suite,
+            VERSION=version,
+        )
     return images
 
 

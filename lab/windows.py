@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab import distro
+from lab import distribution
 from lab.settings import DEFAULT_MACHINE, MACHINES, PC_STATES, ROOT, LabError
 from lab.winsim.client import INFO, Client, alive
 
@@ -107,7 +107,7 @@ def down(name: str) -> None:
     """Stop a PC and forget it, with its distributions."""
     stop(name)
     for container in containers_of(name):
-        distro.down(container)
+        distribution.down(container)
     shutil.rmtree(state_of(name), ignore_errors=True)
 
 

@@ -17,7 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from lab import distro as containers
+from lab import distribution as containers
 from lab import docker_exec
 from lab.settings import SUITES, lab_id
 from lab.winsim.errors import SimulatorError

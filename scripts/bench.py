@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from lab import distro, internet  # noqa: E402 - found through the line above
+from lab import distribution, internet  # noqa: E402 - found through the line above
 from lab.settings import container  # noqa: E402
 
 ROLES = ["docker_engine", "docker_proxy"]
@@ -70,7 +70,7 @@ def main() -> None:
     """Measure and print."""
     name = container("bench")
     internet.up()
-    distro.up(name)
+    distribution.up(name)
     try:
         play(name, roles=BEFORE)
         first, first_tasks, changed = play(name, roles=ROLES)
@@ -82,7 +82,7 @@ def main() -> None:
         fourteen = median_of(lambda: play(name, tasks=[{"ansible.builtin.ping": {}}] * 14))
         start = median_of(lambda: play(name, tasks=[{"ansible.builtin.ping": {}}]))
     finally:
-        distro.down(name)
+        distribution.down(name)
     one = (fourteen - start) / 13
     print(f"{' + '.join(ROLES)}, times in seconds, medians of {REPEAT} but for the first run")
     print(f"  first run              {first:6.1f}   {first_tasks} tasks, {changed} changed")

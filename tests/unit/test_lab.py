@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lab import cli, engine, images, internet, settings
@@ -67,11 +69,17 @@ def test_an_unknown_mode_is_refused(monkeypatch, variable, call):
 
 
 def test_the_images_change_their_name_with_a_file_they_are_made_from(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "LAB", tmp_path)
+    monkeypatch.setattr(images, "FILES", tmp_path)
     (tmp_path / "file").write_text("one")
     before = images._digest(tmp_path)
     (tmp_path / "file").write_text("two")
     assert images._digest(tmp_path) != before
+
+
+def test_the_host_s_own_code_is_in_no_image():
+    hosts = [Path(module.__file__) for module in (cli, engine, images, internet, settings)]
+    assert [path for path in hosts if path.is_relative_to(images.FILES)] == []
+    assert sorted(path.name for path in images.FILES.rglob("__init__.py")) == []
 
 
 def test_a_machine_without_an_engine_is_told_what_to_install_in_one_line(monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-STANDIN = Path(__file__).resolve().parents[2] / "lab" / "internet" / "nvidia" / "nvidia-ctk"
+STANDIN = Path(__file__).resolve().parents[2] / "lab" / "containers" / "internet" / "nvidia" / "nvidia-ctk"
 NVIDIA = '"nvidia": {\n            "args": [],\n            "path": "nvidia-container-runtime"\n        }'
 ONLY = f'{{\n    "runtimes": {{\n        {NVIDIA}\n    }}\n}}'
 

@@ -45,7 +45,9 @@ def proxies(output):
 
 def restart(host):
     name = host.backend.get_hostname()
-    subprocess.run([sys.executable, "-m", "lab", "distro", "restart", name], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "lab", "distribution", "restart", name], cwd=ROOT, check=True, capture_output=True
+    )
 
 
 def test_a_login_shell_reaches_the_internet_through_the_proxy(user_run, requests_during):

@@ -1,4 +1,4 @@
-# Packages of the Ubuntu releases, put where lab/internet/build.py looks for them.
+# Packages of the Ubuntu releases, put where internet/build.py looks for them.
 ARG FROM
 ARG JAMMY
 ARG NOBLE

@@ -155,7 +155,7 @@ def fault(*words: str) -> None:
     """Let something go wrong on the Windows host's side of the network, or mend it.
 
     :param words: ``none``; ``proxy`` and a kind; ``swap``, a kind and a pattern of files below the origins' folder. The
-        kinds are those of ``lab/internet/faults.py``.
+        kinds are those of ``lab/containers/internet/faults.py``.
     :raises LabError: there is no such fault, or no file of that pattern.
     """
     engine.docker("exec", container("internet"), "python3", "/opt/lab/faults.py", *words)
