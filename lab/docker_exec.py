@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from lab.winsim.errors import SimulatorError
-from lab.winsim.wsl_backend import LinuxProcess
+from lab.winsim.model.guest import LinuxProcess
 
 PIECE = 64 * 1024
 FRAME = struct.Struct(">BxxxI")  # stream (1 stdout, 2 stderr) and length before each piece of output

@@ -22,8 +22,8 @@ from lab import docker_exec
 from lab.settings import SUITES, lab_id
 from lab.winsim.errors import SimulatorError
 from lab.winsim.model.files import Content
+from lab.winsim.model.guest import LinuxProcess
 from lab.winsim.model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
-from lab.winsim.wsl_backend import LinuxProcess
 
 SUITE_OF = {version: suite for suite, version in SUITES.items()}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games:/usr/lib/wsl/lib"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,24 @@ def test_labs_that_a_killed_campaign_left_are_found(monkeypatch):
     monkeypatch.setenv("LAB_ID", "mine")
     monkeypatch.setattr(cli.engine, "docker", lambda *argv, **_options: listed[argv[0]])
     assert cli._left_by_campaigns() == ["minef0", "minef11"]
+
+
+def test_no_module_of_the_lab_imports_itself_by_way_of_another():
+    files = {
+        ".".join(path.relative_to(settings.ROOT).with_suffix("").parts): path
+        for path in settings.ROOT.glob("lab/**/*.py")
+    }
+    graph = {}
+    for name, path in files.items():
+        imported = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        names = {f"{one.module}.{alias.name}" for one in imported for alias in one.names} | {
+            one.module for one in imported
+        }
+        graph[name] = names & set(files)
+    graphlib.TopologicalSorter(graph).prepare()  # a CycleError names the circle
+
+
+def test_the_simulated_pc_knows_nothing_of_the_rest_of_the_lab():
+    words = re.compile(r"(?m)^\s*(?:from|import) (lab\b(?!\.winsim)\S*)")
+    paths = (settings.ROOT / "lab/winsim").rglob("*.py")
+    assert {path.name: found for path in paths if (found := words.findall(path.read_text()))} == {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lab.winsim.wsl_backend import LinuxProcess, MemoryBackend
+from lab.winsim.model.guest import LinuxProcess
+from lab.winsim.wsl_backend import MemoryBackend
 from lab.wsl_containers import stream
 
 HERE = Path(__file__).parent

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.winsim.errors import SimulatorError
 from lab.winsim.model import wsl
-from lab.winsim.wsl_backend import LinuxProcess
+from lab.winsim.model.guest import LinuxProcess
 
 _VALUED = {
     "-d": "distro",

@@ -8,7 +8,7 @@ from lab.winsim.model.files import Content
 from lab.winsim.model.system import Service
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 MACHINE_ENVIRONMENT = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"
 CURRENT_VERSION = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
@@ -106,7 +106,7 @@ _SERVICES = (
 )  # fmt: skip
 
 
-def install_windows(machine: Machine) -> None:
+def install_windows(machine: Pc) -> None:
     """Fill an empty machine with a fresh Windows of the described build."""
     _folders_and_programs(machine)
     _current_version(machine, machine.description["windows"])
@@ -119,7 +119,7 @@ def install_windows(machine: Machine) -> None:
         machine.services[name.lower()] = Service(name, title, path, mode, state, account, description=title)
 
 
-def _folders_and_programs(machine: Machine) -> None:
+def _folders_and_programs(machine: Pc) -> None:
     files = machine.files
     for folder in _FOLDERS:
         files.mkdir(folder, owner="NT AUTHORITY\\SYSTEM")
@@ -145,7 +145,7 @@ def _folders_and_programs(machine: Machine) -> None:
     files.write_bytes(f"{SYSTEM32}\\drivers\\etc\\hosts", hosts)
 
 
-def _current_version(machine: Machine, windows: dict[str, Any]) -> None:
+def _current_version(machine: Pc, windows: dict[str, Any]) -> None:
     registry = machine.registry
     build = str(windows["build"])
     values: dict[str, Any] = {
@@ -195,7 +195,7 @@ def _current_version(machine: Machine, windows: dict[str, Any]) -> None:
         registry.set(key, "VendorIdentifier", "GenuineIntel" if "Intel" in cpu["cpu"] else "AuthenticAMD")
 
 
-def _environment(machine: Machine) -> None:
+def _environment(machine: Pc) -> None:
     registry = machine.registry
     expand = "%SystemRoot%\\system32;%SystemRoot%;%SystemRoot%\\System32\\Wbem;"
     expand += "%SYSTEMROOT%\\System32\\WindowsPowerShell\\v1.0\\"
@@ -221,7 +221,7 @@ def _environment(machine: Machine) -> None:
         registry.set(MACHINE_ENVIRONMENT, name, data, kind)
 
 
-def make_profile(machine: Machine, account: str) -> None:
+def make_profile(machine: Pc, account: str) -> None:
     """Give an account its profile: folder, hive and environment (a first log-on, network log-ons included)."""
     user = machine.users.find(account)
     if user is None or user.profile_exists:

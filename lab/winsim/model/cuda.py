@@ -8,7 +8,7 @@ from lab.winsim.model.blank import MACHINE_ENVIRONMENT, UNINSTALL
 from lab.winsim.model.software import NVIDIA, add_to_path, place, preinstallable, register, remove_from_path, unregister
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 GUID = "{B2FE1952-0186-46C3-BAEC-A80AA35AC5B8}"
 ROOT = "C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA"
@@ -76,7 +76,7 @@ def folder(version: str) -> str:
 
 
 def install(
-    machine: Machine, version: str, nvcc: str, components: list[str] | None, studios: dict[str, str], half: bool = False
+    machine: Pc, version: str, nvcc: str, components: list[str] | None, studios: dict[str, str], half: bool = False
 ) -> list[str]:
     """Put components of a version onto the machine and return the names that were installed.
 
@@ -138,7 +138,7 @@ def install(
     return names
 
 
-def uninstall_package(machine: Machine, package: str) -> bool:
+def uninstall_package(machine: Pc, package: str) -> bool:
     """Remove what an uninstall entry stands for, ``CUDANvcc_13.4`` or ``CUDAToolkit_13.4``; False if it is unknown."""
     name, _, label = package.rpartition("_")
     if not machine.registry.exists(f"{UNINSTALL}\\{GUID}_{package}"):
@@ -158,7 +158,7 @@ def uninstall_package(machine: Machine, package: str) -> bool:
     return True
 
 
-def _forget(machine: Machine, label: str) -> None:
+def _forget(machine: Pc, label: str) -> None:
     """Variables and PATH of a version."""
     where = f"{ROOT}\\v{label}"
     machine.registry.remove(MACHINE_ENVIRONMENT, f"CUDA_PATH_V{label.replace('.', '_')}")
@@ -169,7 +169,7 @@ def _forget(machine: Machine, label: str) -> None:
         remove_from_path(machine, f"{where}\\{part}")
 
 
-def remove(machine: Machine, version: str) -> None:
+def remove(machine: Pc, version: str) -> None:
     """Take a version away with all its keys and variables."""
     label, where = short(version), folder(version)
     for key in machine.registry.subkeys(UNINSTALL):
@@ -190,7 +190,7 @@ def _words(name: str) -> str:
 
 
 @preinstallable("cuda")
-def _preinstalled(machine: Machine, entry: dict[str, Any]) -> None:
+def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
     from lab.winsim.model.visual_studio import integrable
 
     version = entry["version"]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lab.winsim.model import firewall, power, software, wsl
+from lab.winsim.model import cuda, firewall, power, software, terminal, visual_studio, wsl  # noqa: F401 - they register
 from lab.winsim.model.blank import MACHINE_ENVIRONMENT, make_profile
 from lab.winsim.model.system import FirewallRule, Service
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 HERE = Path(__file__).parent
 MACHINES = HERE.parent / "machines"
@@ -137,7 +137,7 @@ def _catalogue() -> list[dict[str, Any]]:
     return yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
 
 
-def connect(machine: Machine) -> None:
+def connect(machine: Pc) -> None:
     """Set up the network and the catalogue of URLs; done at every start."""
     network, wanted = machine.network, machine.description["network"]
     modes = {"open": ["*"], "proxy": list(wanted["direct"]), "offline": []}
@@ -161,7 +161,7 @@ def connect(machine: Machine) -> None:
         network.publish(entry)
 
 
-def apply(machine: Machine) -> None:
+def apply(machine: Pc) -> None:
     """Put everything that a description names onto a fresh Windows."""
     description = machine.description
     machine.users.add("Administrator", 500, disabled=True, groups=["Administrators"])
@@ -200,7 +200,7 @@ def apply(machine: Machine) -> None:
     machine.network.requests.clear()
 
 
-def at_boot(machine: Machine) -> None:
+def at_boot(machine: Pc) -> None:
     """What programs do at a boot."""
     machine.extra["signed_in"] = []
     software.at_boot(machine)

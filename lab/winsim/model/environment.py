@@ -12,7 +12,7 @@ from lab.winsim.model.users import bare_name, system_account
 from lab.winsim.process import CaseInsensitiveDict
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 USER_ENVIRONMENT = "HKCU\\Environment"
 
@@ -22,7 +22,7 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return re.sub(r"%([^%]+)%", lambda match: environment.get(match[1], match[0]), text)
 
 
-def environment_for(machine: Machine, user: str) -> CaseInsensitiveDict:
+def environment_for(machine: Pc, user: str) -> CaseInsensitiveDict:
     """The variables that a new session of ``user`` starts with: fixed, machine, user, in that order."""
     profile = machine.profile_of(user)
     special = system_account(user)

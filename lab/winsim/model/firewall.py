@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lab.winsim.model.system import FirewallRule
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules"
 _NUMBERS = {"tcp": "6", "udp": "17", "icmpv4": "1", "icmpv6": "58"}
@@ -34,7 +34,7 @@ def text_of(rule: FirewallRule) -> str:
     return "|".join(parts) + "|"
 
 
-def rules(machine: Machine) -> list[FirewallRule]:
+def rules(machine: Pc) -> list[FirewallRule]:
     """All rules; one whose registry value is gone is no more."""
     known = {value.name for value in machine.registry.values(KEY)}
     machine.firewall[:] = [rule for rule in machine.firewall if not rule.id or rule.id in known]
@@ -44,21 +44,21 @@ def rules(machine: Machine) -> list[FirewallRule]:
     return list(machine.firewall)
 
 
-def store(machine: Machine, rule: FirewallRule) -> None:
+def store(machine: Pc, rule: FirewallRule) -> None:
     """Write a rule to the registry."""
     if not rule.id:
         rule.id = "{" + str(uuid.uuid4()).upper() + "}"
     machine.registry.set(KEY, rule.id, text_of(rule))
 
 
-def add(machine: Machine, rule: FirewallRule) -> None:
+def add(machine: Pc, rule: FirewallRule) -> None:
     """Add a rule."""
     store(machine, rule)
     machine.firewall.append(rule)
     machine.log("firewall rule", name=rule.name, action=rule.action, enabled=rule.enabled)
 
 
-def remove(machine: Machine, rule: FirewallRule) -> None:
+def remove(machine: Pc, rule: FirewallRule) -> None:
     """Remove a rule."""
     machine.firewall.remove(rule)
     machine.registry.remove(KEY, rule.id)

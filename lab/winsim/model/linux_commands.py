@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from lab.winsim.errors import SimulatorError
 from lab.winsim.model import wsl
+from lab.winsim.model.guest import Guest, LinuxProcess, LinuxUser
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
-    from lab.winsim.wsl_backend import Guest, LinuxProcess
+    from lab.winsim.model.pc import Pc
 
 
 class Shell:
     """One command with what it needs: the guest, the user, input and output."""
 
-    def __init__(self, machine: Machine, guest: Guest, process: LinuxProcess, ended: threading.Event) -> None:
+    def __init__(self, machine: Pc, guest: Guest, process: LinuxProcess, ended: threading.Event) -> None:
         self.machine, self.guest, self.process, self.ended = machine, guest, process, ended
         self.user = guest.users[process.user]
         self.cwd = self.user.home if process.cwd in ("~", "") else process.cwd
@@ -61,7 +61,7 @@ def command(*names: str) -> Callable[[Command], Command]:
     return add
 
 
-def run(machine: Machine, guest: Guest, process: LinuxProcess, ended: threading.Event) -> int:
+def run(machine: Pc, guest: Guest, process: LinuxProcess, ended: threading.Event) -> int:
     """Run a process of a guest.
 
     Raises:
@@ -105,8 +105,6 @@ def _passwd(shell: Shell, args: list[str]) -> int:
 
 @command("useradd")
 def _useradd(shell: Shell, args: list[str]) -> int:
-    from lab.winsim.wsl_backend import LinuxUser
-
     options: dict[str, str] = {}
     words = list(args)
     while len(words) > 1:

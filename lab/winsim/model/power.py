@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 SCHEMES = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Power\\User\\PowerSchemes"
 POLICIES = "HKLM\\SOFTWARE\\Policies\\Microsoft\\Power\\PowerSettings"
@@ -16,7 +16,7 @@ STANDBY, HYBRID, HIBERNATE = (
 )  # fmt: skip
 
 
-def install(machine: Machine, timeouts: dict[str, int]) -> None:
+def install(machine: Pc, timeouts: dict[str, int]) -> None:
     """Give a fresh Windows its balanced plan, with the time-outs in seconds on mains power (ac) and battery (dc)."""
     machine.registry.set(SCHEMES, "ActivePowerScheme", BALANCED)
     for setting, name in ((STANDBY, "standby"), (HIBERNATE, "hibernate")):
@@ -26,28 +26,28 @@ def install(machine: Machine, timeouts: dict[str, int]) -> None:
         write(machine, BALANCED, HYBRID, source, wanted)
 
 
-def active(machine: Machine) -> str:
+def active(machine: Pc) -> str:
     """The GUID of the plan in use."""
     return str(machine.registry.get(SCHEMES, "ActivePowerScheme"))
 
 
-def schemes(machine: Machine) -> list[str]:
+def schemes(machine: Pc) -> list[str]:
     """The GUIDs of all plans."""
     return [name.lower() for name in machine.registry.subkeys(SCHEMES)]
 
 
-def read(machine: Machine, scheme: str, setting: str, source: str) -> int:
+def read(machine: Pc, scheme: str, setting: str, source: str) -> int:
     """A setting of a plan; a group policy wins."""
     value = f"{source.upper()}SettingIndex"
     own = machine.registry.get(f"{SCHEMES}\\{scheme}\\{SLEEP}\\{setting}", value, 0)
     return int(machine.registry.get(f"{POLICIES}\\{setting}", value, own))
 
 
-def write(machine: Machine, scheme: str, setting: str, source: str, value: int) -> None:
+def write(machine: Pc, scheme: str, setting: str, source: str, value: int) -> None:
     """Change a setting of a plan."""
     machine.registry.set(f"{SCHEMES}\\{scheme}\\{SLEEP}\\{setting}", f"{source.upper()}SettingIndex", value)
 
 
-def governed(machine: Machine, setting: str, source: str) -> bool:
+def governed(machine: Pc, setting: str, source: str) -> bool:
     """Whether a group policy decides on a setting."""
     return machine.registry.get(f"{POLICIES}\\{setting}", f"{source.upper()}SettingIndex") is not None

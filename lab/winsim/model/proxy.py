@@ -11,7 +11,7 @@ from lab.winsim.model.network import bypassed
 from lab.winsim.model.registry import RegistryView
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 SETTINGS = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
 WINHTTP = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\Connections"
@@ -82,7 +82,7 @@ def _unpack(blob: bytes | None) -> tuple[int, str | None, str | None, str | None
     return flags, texts[0], texts[1], texts[2]
 
 
-def read_winhttp(machine: Machine) -> tuple[str | None, str | None]:
+def read_winhttp(machine: Pc) -> tuple[str | None, str | None]:
     """Proxy and bypass list of WinHTTP."""
     blob = machine.registry.get(WINHTTP, "WinHttpSettings")
     if not blob or not struct.unpack_from("<I", blob, 8)[0] & PROXY:
@@ -93,7 +93,7 @@ def read_winhttp(machine: Machine) -> tuple[str | None, str | None]:
     return proxy or None, blob[20 + length : 20 + length + more].decode("ascii") or None
 
 
-def write_winhttp(machine: Machine, proxy: str | None, bypass: str | None) -> None:
+def write_winhttp(machine: Pc, proxy: str | None, bypass: str | None) -> None:
     """Store the WinHTTP settings; None means direct."""
     first, second = (proxy or "").encode(), (bypass or "").encode() if proxy else b""
     blob = struct.pack("<IIII", 0x28, 0, DIRECT | PROXY if proxy else DIRECT, len(first)) + first
@@ -116,7 +116,7 @@ def proxy_for(server: str | None, bypass: str | None, url: str) -> str | None:
     return by_scheme.get(parts.scheme)
 
 
-def user_proxy(machine: Machine, user: str, url: str) -> str | None:
+def user_proxy(machine: Pc, user: str, url: str) -> str | None:
     """The proxy that WinINET programs of a user take for a URL."""
     policy = "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
     if machine.registry.get(policy, "ProxySettingsPerUser") == 0:

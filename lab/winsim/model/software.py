@@ -21,7 +21,7 @@ from lab.winsim.model.files import Content
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
     from lab.winsim.process import ModuleCall, Process
 
 NVIDIA = "CN=NVIDIA Corporation, OU=2-J, O=NVIDIA Corporation, L=Santa Clara, S=California, C=US"
@@ -33,7 +33,7 @@ BUSY = 1618  # ERROR_INSTALL_ALREADY_RUNNING
 ENDED = 0xC000013A  # STATUS_CONTROL_C_EXIT: ended from outside
 
 
-def program_fault(machine: Machine, program: str, process: Process | ModuleCall) -> dict[str, Any] | None:
+def program_fault(machine: Pc, program: str, process: Process | ModuleCall) -> dict[str, Any] | None:
     """The first fault that is meant for this run of a program; one with ``times`` is used up, ``seconds`` are spent."""
     command_line = " ".join(getattr(process, "argv", ()))  # what Windows does for a module has none
     for fault in list(machine.faults.get("programs", [])):
@@ -64,7 +64,7 @@ def exit_code(fault: dict[str, Any], process: Process) -> int:
 
 
 @contextmanager
-def installer(machine: Machine, name: str) -> Iterator[bool]:
+def installer(machine: Pc, name: str) -> Iterator[bool]:
     """Hold the one installer of Windows; gives False if another one holds it."""
     with machine.lock:
         free = machine.busy_installer is None
@@ -78,21 +78,21 @@ def installer(machine: Machine, name: str) -> Iterator[bool]:
                 machine.busy_installer = None
 
 
-def register(machine: Machine, key: str, wow: bool = False, **values: Any) -> None:
+def register(machine: Pc, key: str, wow: bool = False, **values: Any) -> None:
     """Write an uninstall key: ``DisplayName``, ``DisplayVersion``, ``Publisher`` and whatever else is given."""
     root = UNINSTALL.replace("SOFTWARE\\", "SOFTWARE\\WOW6432Node\\", 1) if wow else UNINSTALL
     for name, data in values.items():
         machine.registry.set(f"{root}\\{key}", name, data)
 
 
-def unregister(machine: Machine, key: str) -> None:
+def unregister(machine: Pc, key: str) -> None:
     """Remove an uninstall key, 64- or 32-bit."""
     machine.registry.delete(f"{UNINSTALL}\\{key}")
     machine.registry.delete(UNINSTALL.replace("SOFTWARE\\", "SOFTWARE\\WOW6432Node\\", 1) + f"\\{key}")
 
 
 def place(
-    machine: Machine, path: str, size: int, program: str | None = None, signer: str | None = None, **data: Any
+    machine: Pc, path: str, size: int, program: str | None = None, signer: str | None = None, **data: Any
 ) -> None:
     """Put a file that has a size but no bytes.
 
@@ -103,7 +103,7 @@ def place(
     machine.files.put(path, content, parents=True, owner="NT AUTHORITY\\SYSTEM")
 
 
-def add_to_path(machine: Machine, folder: str, *, first: bool = False) -> None:
+def add_to_path(machine: Pc, folder: str, *, first: bool = False) -> None:
     """Put a folder into the PATH of the machine, once."""
     value = machine.registry.value(MACHINE_ENVIRONMENT, "Path")
     parts = [part for part in str(value.data).split(";") if part]
@@ -113,14 +113,14 @@ def add_to_path(machine: Machine, folder: str, *, first: bool = False) -> None:
     machine.registry.set(MACHINE_ENVIRONMENT, "Path", ";".join(parts), "REG_EXPAND_SZ")
 
 
-def remove_from_path(machine: Machine, folder: str) -> None:
+def remove_from_path(machine: Pc, folder: str) -> None:
     """Take a folder out of the PATH of the machine."""
     value = machine.registry.value(MACHINE_ENVIRONMENT, "Path")
     parts = [part for part in str(value.data).split(";") if part.lower().rstrip("\\") != folder.lower().rstrip("\\")]
     machine.registry.set(MACHINE_ENVIRONMENT, "Path", ";".join(parts), "REG_EXPAND_SZ")
 
 
-def install_driver(machine: Machine) -> None:
+def install_driver(machine: Pc) -> None:
     """The NVIDIA display driver, if the description has a GPU with one."""
     gpu = machine.description["gpu"]
     if not gpu or not gpu.get("driver"):
@@ -140,7 +140,7 @@ def install_driver(machine: Machine) -> None:
 
 # --- MSI packages ----------------------------------------------------------------------------------------------
 
-MsiHandler = Callable[["Machine", dict[str, Any], bool], None]
+MsiHandler = Callable[["Pc", dict[str, Any], bool], None]
 MSI_PRODUCTS: dict[str, MsiHandler] = {}
 
 
@@ -154,7 +154,7 @@ def msi_product(name: str) -> Callable[[MsiHandler], MsiHandler]:
     return add
 
 
-def install_msi(machine: Machine, package: dict[str, Any]) -> None:
+def install_msi(machine: Pc, package: dict[str, Any]) -> None:
     """Install an MSI package: its product's effect and the uninstall key.
 
     Raises:
@@ -177,7 +177,7 @@ def install_msi(machine: Machine, package: dict[str, Any]) -> None:
     machine.extra.setdefault("msi", {})[package["product_code"].upper()] = package
 
 
-def remove_msi(machine: Machine, product_code: str) -> bool:
+def remove_msi(machine: Pc, product_code: str) -> bool:
     """Remove an MSI product; False if it is not installed."""
     package = machine.extra.setdefault("msi", {}).pop(product_code.upper(), None)
     if package is None:
@@ -190,12 +190,12 @@ def remove_msi(machine: Machine, product_code: str) -> bool:
 # --- MSIX packages ---------------------------------------------------------------------------------------------
 
 
-def msix_packages(machine: Machine) -> dict[str, dict[str, Any]]:
+def msix_packages(machine: Pc) -> dict[str, dict[str, Any]]:
     """Installed MSIX packages by full name."""
     return machine.extra.setdefault("msix", {})
 
 
-def install_msix(machine: Machine, package: dict[str, Any]) -> None:
+def install_msix(machine: Pc, package: dict[str, Any]) -> None:
     """Install an MSIX package for all users, with its app execution aliases."""
     folder = f"C:\\Program Files\\WindowsApps\\{package['full_name']}"
     place(machine, f"{folder}\\AppxManifest.xml", 6_000)
@@ -212,9 +212,9 @@ def install_msix(machine: Machine, package: dict[str, Any]) -> None:
 
 # --- descriptions ----------------------------------------------------------------------------------------------
 
-Preinstall = Callable[["Machine", dict[str, Any]], None]
+Preinstall = Callable[["Pc", dict[str, Any]], None]
 PREINSTALL: dict[str, Preinstall] = {}
-AT_BOOT: list[Callable[[Machine], None]] = []
+AT_BOOT: list[Callable[[Pc], None]] = []
 
 
 def preinstallable(name: str) -> Callable[[Preinstall], Preinstall]:
@@ -227,21 +227,19 @@ def preinstallable(name: str) -> Callable[[Preinstall], Preinstall]:
     return add
 
 
-def preinstall(machine: Machine, entry: dict[str, Any]) -> None:
+def preinstall(machine: Pc, entry: dict[str, Any]) -> None:
     """Put one thing that a description lists under ``installed`` onto the machine.
 
     Raises:
         SimulatorError: nobody knows it.
     """
-    from lab.winsim.model import cuda, terminal, visual_studio, wsl  # noqa: F401
-
     handler = PREINSTALL.get(entry.get("name", ""))
     if handler is None:
         raise SimulatorError(f"machine description: nothing known about installing {entry}")
     handler(machine, entry)
 
 
-def at_boot(machine: Machine) -> None:
+def at_boot(machine: Pc) -> None:
     """What installed programs do at a boot."""
     for hook in AT_BOOT:
         hook(machine)

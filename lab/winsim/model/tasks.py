@@ -16,7 +16,7 @@ from lab.winsim.model.users import system_account
 from lab.winsim.process import Session
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 SETTINGS: dict[str, Any] = {
     "allow_demand_start": True,
@@ -39,12 +39,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def find(machine: Machine, path: str, name: str) -> ScheduledTask | None:
+def find(machine: Pc, path: str, name: str) -> ScheduledTask | None:
     """A task in a folder, or None."""
     return machine.tasks.get((_folder(path) + name).lower())
 
 
-def add(machine: Machine, path: str, name: str, definition: dict[str, Any]) -> ScheduledTask:
+def add(machine: Pc, path: str, name: str, definition: dict[str, Any]) -> ScheduledTask:
     """Register a task."""
     task = ScheduledTask(_folder(path), name, definition)
     machine.tasks[(task.path + name).lower()] = task
@@ -52,7 +52,7 @@ def add(machine: Machine, path: str, name: str, definition: dict[str, Any]) -> S
     return task
 
 
-def remove(machine: Machine, task: ScheduledTask) -> None:
+def remove(machine: Pc, task: ScheduledTask) -> None:
     """Delete a task; what it runs goes on, as on Windows, but nobody starts it again."""
     machine.tasks.pop((task.path + task.name).lower(), None)
     machine.log("task removed", name=task.name)
@@ -74,7 +74,7 @@ def seconds(duration: str | None) -> float:
     return sum(int(number or 0) * unit for number, unit in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
 
 
-def fire(machine: Machine, task: ScheduledTask, kind: str) -> None:
+def fire(machine: Pc, task: ScheduledTask, kind: str) -> None:
     """A trigger of a kind (``boot``, ``logon``, ``registration`` …) fires: the task starts after its delay, and again and again."""
     wanted, now = f"TASK_TRIGGER_{kind.upper()}", machine.clock.now()
     task.due = [entry for entry in task.due if entry["why"] != kind]
@@ -89,7 +89,7 @@ def fire(machine: Machine, task: ScheduledTask, kind: str) -> None:
     catch_up(machine, task)
 
 
-def catch_up(machine: Machine, only: ScheduledTask | None = None) -> None:
+def catch_up(machine: Pc, only: ScheduledTask | None = None) -> None:
     """Start what the clock has made due; of several missed times one counts."""
     now = machine.clock.now()
     for task in [only] if only else list(machine.tasks.values()):
@@ -103,7 +103,7 @@ def catch_up(machine: Machine, only: ScheduledTask | None = None) -> None:
             start(machine, task, entry["why"])
 
 
-def sign_in(machine: Machine, user: str) -> None:
+def sign_in(machine: Pc, user: str) -> None:
     """A person signs in at the PC."""
     with machine.lock:
         machine.extra.setdefault("signed_in", [])
@@ -114,7 +114,7 @@ def sign_in(machine: Machine, user: str) -> None:
                 fire(machine, task, "logon")
 
 
-def sign_out(machine: Machine, user: str) -> None:
+def sign_out(machine: Pc, user: str) -> None:
     """The person signs out: the programs of that session end, and what WSL began there."""
     with machine.lock:
         machine.extra["signed_in"] = [name for name in machine.extra.get("signed_in", []) if name != user]
@@ -128,7 +128,7 @@ def _interactive(task: ScheduledTask) -> bool:
     return task.definition["principal"].get("logon_type") == "TASK_LOGON_INTERACTIVE_TOKEN"
 
 
-def start(machine: Machine, task: ScheduledTask, why: str) -> bool:
+def start(machine: Pc, task: ScheduledTask, why: str) -> bool:
     """Run a task in the background; False if it is disabled or runs already (multiple_instances 2)."""
     if not task.definition["settings"]["enabled"]:
         return False
@@ -156,7 +156,7 @@ def start(machine: Machine, task: ScheduledTask, why: str) -> bool:
     return True
 
 
-def _run(machine: Machine, task: ScheduledTask, session: Session, cancelled: threading.Event) -> None:
+def _run(machine: Pc, task: ScheduledTask, session: Session, cancelled: threading.Event) -> None:
     for action in task.definition["actions"]:
         words = [action["path"], *split_command_line("x " + (action.get("arguments") or ""))[1:]]
         try:
@@ -172,7 +172,7 @@ def _run(machine: Machine, task: ScheduledTask, session: Session, cancelled: thr
     machine.log("task ended", name=task.name, result=task.last_result)
 
 
-def stop_all(machine: Machine) -> None:
+def stop_all(machine: Pc) -> None:
     """End what tasks run (a reboot)."""
     for event in machine.running_tasks.values():
         event.set()
@@ -182,13 +182,13 @@ def stop_all(machine: Machine) -> None:
 
 
 @AT_BOOT.append
-def _boot(machine: Machine) -> None:
+def _boot(machine: Pc) -> None:
     stop_all(machine)
     for task in list(machine.tasks.values()):
         fire(machine, task, "boot")
 
 
-def resume(machine: Machine) -> None:
+def resume(machine: Pc) -> None:
     """After a restart of the simulator: run again what ran when the state was saved."""
     for task in machine.tasks.values():
         if task.running:

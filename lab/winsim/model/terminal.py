@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lab.winsim.model.software import install_msix, preinstallable
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 TERMINAL = {
     "name": "Microsoft.WindowsTerminal",
@@ -26,10 +26,10 @@ WINGET = {
 
 
 @preinstallable("windows-terminal")
-def _terminal(machine: Machine, entry: dict[str, Any]) -> None:
+def _terminal(machine: Pc, entry: dict[str, Any]) -> None:
     install_msix(machine, TERMINAL)
 
 
 @preinstallable("winget")
-def _winget(machine: Machine, entry: dict[str, Any]) -> None:
+def _winget(machine: Pc, entry: dict[str, Any]) -> None:
     install_msix(machine, WINGET)

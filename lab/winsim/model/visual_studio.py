@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lab.winsim.model.software import MICROSOFT_CORPORATION, place, preinstallable, register, unregister
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
 
 INSTALLER = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer"
 PACKAGES = "C:\\ProgramData\\Microsoft\\VisualStudio\\Packages"
@@ -91,12 +91,12 @@ class Instance:
         return f"Visual Studio {_TITLES[self.product]} {self.year}"
 
 
-def instances(machine: Machine) -> list[Instance]:
+def instances(machine: Pc) -> list[Instance]:
     """Everything that is installed, oldest first."""
     return [Instance(**fields) for fields in machine.extra.get("visual_studio", [])]
 
 
-def store(machine: Machine, items: list[Instance]) -> None:
+def store(machine: Pc, items: list[Instance]) -> None:
     """Write the list of instances back."""
     machine.extra["visual_studio"] = [asdict(item) for item in items]
 
@@ -134,7 +134,7 @@ def closure(wanted: list[str], recommended: bool) -> list[str]:
     return out
 
 
-def install_installer(machine: Machine, major: str = "17") -> None:
+def install_installer(machine: Pc, major: str = "17") -> None:
     """The Visual Studio Installer itself, with vswhere."""
     place(machine, f"{INSTALLER}\\setup.exe", 3_600_000, "vs_setup.exe", MICROSOFT_CORPORATION)
     place(machine, f"{INSTALLER}\\vs_installer.exe", 200_000, "vs_setup.exe", MICROSOFT_CORPORATION)
@@ -149,7 +149,7 @@ def install_installer(machine: Machine, major: str = "17") -> None:
     )
 
 
-def write_files(machine: Machine, instance: Instance, packages: list[str]) -> None:
+def write_files(machine: Pc, instance: Instance, packages: list[str]) -> None:
     """Put the files of packages onto the disk.
 
     Raises:
@@ -170,7 +170,7 @@ def write_files(machine: Machine, instance: Instance, packages: list[str]) -> No
     )
 
 
-def register_instance(machine: Machine, instance: Instance) -> None:
+def register_instance(machine: Pc, instance: Instance) -> None:
     """Make an instance known to vswhere and the list of programs."""
     others = [item for item in instances(machine) if item.id != instance.id]
     store(machine, [*others, instance])
@@ -188,7 +188,7 @@ def register_instance(machine: Machine, instance: Instance) -> None:
     )
 
 
-def remove_instance(machine: Machine, instance: Instance) -> None:
+def remove_instance(machine: Pc, instance: Instance) -> None:
     """Take an instance away."""
     store(machine, [item for item in instances(machine) if item.id != instance.id])
     for path in (instance.path, f"{PACKAGES}\\_Instances\\{instance.id}"):
@@ -197,13 +197,13 @@ def remove_instance(machine: Machine, instance: Instance) -> None:
     unregister(machine, instance.id)
 
 
-def integrable(machine: Machine) -> dict[str, str]:
+def integrable(machine: Pc) -> dict[str, str]:
     """Path and version of each complete instance with the C++ tools: CUDA integrates with those."""
     return {item.path: item.build for item in instances(machine) if item.complete and VC_TOOLS in item.packages}
 
 
 @preinstallable("visual-studio")
-def _preinstalled(machine: Machine, entry: dict[str, Any]) -> None:
+def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
     product, major = entry.get("product", "community"), str(entry.get("major", 17))
     path = entry.get("path") or default_path(product, major)
     install_installer(machine, major)

@@ -23,11 +23,12 @@ from lab.winsim.model.software import (
     place,
     preinstallable,
     remove_from_path,
+    remove_msi,
 )
 from lab.winsim.model.system import Service
 
 if TYPE_CHECKING:
-    from lab.winsim.machine import Machine
+    from lab.winsim.model.pc import Pc
     from lab.winsim.process import Session
 
 HKLM_LXSS = WINDOWS_CURRENT + "\\Lxss"
@@ -51,13 +52,13 @@ def msi_package(version: str) -> dict[str, Any]:
     }
 
 
-def package_version(machine: Machine) -> str | None:
+def package_version(machine: Pc) -> str | None:
     """Version of the WSL package, None without it."""
     return machine.registry.get(HKLM_LXSS + "\\MSI", "Version")
 
 
 @msi_product("wsl")
-def _package(machine: Machine, package: dict[str, Any], install: bool) -> None:
+def _package(machine: Pc, package: dict[str, Any], install: bool) -> None:
     if not install:
         machine.registry.delete(HKLM_LXSS + "\\MSI")
         machine.services.pop("wslservice", None)
@@ -68,8 +69,6 @@ def _package(machine: Machine, package: dict[str, Any], install: bool) -> None:
         return
     for code, other in list(machine.extra.setdefault("msi", {}).items()):
         if other["product"] == "wsl" and other["product_code"] != package["product_code"]:
-            from lab.winsim.model.software import remove_msi
-
             remove_msi(machine, code)
     place(machine, f"{FOLDER}\\wsl.exe", 290_000, "wsl.exe", MICROSOFT_CORPORATION, file_version=package["version"])
     place(machine, f"{FOLDER}\\wslservice.exe", 2_900_000, None, MICROSOFT_CORPORATION)
@@ -100,7 +99,7 @@ def msix_registers(session: Session) -> bool:
     return session.logon == "interactive"
 
 
-def missing_features(machine: Machine) -> list[str]:
+def missing_features(machine: Pc) -> list[str]:
     """Features that WSL 2 needs on this Windows and that do not work yet."""
     wanted = [VM_PLATFORM] if machine.build >= 22000 else [VM_PLATFORM, SUBSYSTEM]
     return [name for name in wanted if not machine.features.is_on(name)]
@@ -126,7 +125,7 @@ class Distro:
         return f"{self.base_path}\\ext4.vhdx"
 
 
-def distros(machine: Machine, user: str) -> list[Distro]:
+def distros(machine: Pc, user: str) -> list[Distro]:
     """The distributions that a user has."""
     view, found = machine.registry.view(user), []
     for key in view.subkeys(HKCU_LXSS):
@@ -149,7 +148,7 @@ def distros(machine: Machine, user: str) -> list[Distro]:
     return found
 
 
-def find(machine: Machine, user: str, name: str | None) -> Distro | None:
+def find(machine: Pc, user: str, name: str | None) -> Distro | None:
     """A distribution by name (no case) or GUID; without a name the default one."""
     view = machine.registry.view(user)
     wanted = name or view.get(HKCU_LXSS, "DefaultDistribution")
@@ -160,7 +159,7 @@ def find(machine: Machine, user: str, name: str | None) -> Distro | None:
 
 
 def register(
-    machine: Machine, user: str, name: str, folder: str | None, content: Content, *, oobe: bool, size: int | None = None
+    machine: Pc, user: str, name: str, folder: str | None, content: Content, *, oobe: bool, size: int | None = None
 ) -> Distro:
     """Register a distribution for a user: the registry, the disk, and the backend.
 
@@ -195,7 +194,7 @@ def register(
     return distro
 
 
-def unregister(machine: Machine, distro: Distro) -> None:
+def unregister(machine: Pc, distro: Distro) -> None:
     """Remove a distribution with its disk."""
     machine.wsl_backend.destroy(distro)
     view = machine.registry.view(distro.user)
@@ -213,7 +212,7 @@ def unregister(machine: Machine, distro: Distro) -> None:
     machine.log("distribution removed", distro=distro.name, user=distro.user)
 
 
-def set_default_uid(machine: Machine, distro: Distro, uid: int) -> None:
+def set_default_uid(machine: Pc, distro: Distro, uid: int) -> None:
     """Write the default user into the registry."""
     machine.registry.view(distro.user).set(f"{HKCU_LXSS}\\{distro.id}", "DefaultUid", uid)
 
@@ -221,7 +220,7 @@ def set_default_uid(machine: Machine, distro: Distro, uid: int) -> None:
 # --- .wslconfig ------------------------------------------------------------------------------------------------
 
 
-def read_config(machine: Machine, user: str) -> wslconfig.Config:
+def read_config(machine: Pc, user: str) -> wslconfig.Config:
     """What the user's ``.wslconfig`` says to WSL."""
     path = f"{machine.profile_of(user)}\\.wslconfig"
     if not machine.files.is_file(path):
@@ -229,12 +228,12 @@ def read_config(machine: Machine, user: str) -> wslconfig.Config:
     return wslconfig.read(machine.files.read_bytes(path), path)
 
 
-def networking_mode(machine: Machine, user: str) -> str:
+def networking_mode(machine: Pc, user: str) -> str:
     """``nat``, ``mirrored``, ``consomme``, ``none`` … as the running VM has it."""
     return str(runtime(machine).get("mode", "nat"))
 
 
-def _choose_mode(machine: Machine, config: dict[str, dict[str, str]]) -> tuple[str, list[str]]:
+def _choose_mode(machine: Pc, config: dict[str, dict[str, str]]) -> tuple[str, list[str]]:
     """The mode that a new VM gets, and what wsl.exe says where it is not the wanted one (WslCoreVm.cpp)."""
     mode, warnings = wslconfig.NETWORKING_MODES[config.get("wsl2", {}).get("networkingmode", "nat").lower()], []
     if mode == "mirrored" and machine.build < 22621:
@@ -252,7 +251,7 @@ def _choose_mode(machine: Machine, config: dict[str, dict[str, str]]) -> tuple[s
     return mode, warnings
 
 
-def proxy_warning(machine: Machine, user: str) -> str:
+def proxy_warning(machine: Pc, user: str) -> str:
     """What wsl.exe says at each start of a program: autoProxy can not hand on a proxy of this PC, except in mirrored mode.
 
     After LxssHttpProxy.cpp and LxssUserSession.cpp; Windows 10 has no function to ask for the proxy.
@@ -275,12 +274,12 @@ def proxy_warning(machine: Machine, user: str) -> str:
 # --- sessions ---------------------------------------------------------------------------------------------------
 
 
-def enter(machine: Machine, session: Session) -> None:
+def enter(machine: Pc, session: Session) -> None:
     """WSL keeps one object per user, bound to the session of whoever came first (LxssUserSessionFactory.cpp)."""
     runtime(machine).setdefault("sessions", {}).setdefault(machine.sid(session.user), session.number)
 
 
-def session_ended(machine: Machine, number: int) -> None:
+def session_ended(machine: Pc, number: int) -> None:
     """A sign-out ends what began in that session; session 0 ends with Windows alone (ServiceMain.cpp)."""
     sessions = runtime(machine).get("sessions", {})
     for sid, owner in list(sessions.items()):
@@ -294,12 +293,12 @@ def session_ended(machine: Machine, number: int) -> None:
 # --- what runs -------------------------------------------------------------------------------------------------
 
 
-def runtime(machine: Machine) -> dict[str, Any]:
+def runtime(machine: Pc) -> dict[str, Any]:
     """What is known about the running VM: ``running`` ids, ``sessions``, ``config`` and ``mode`` as it started with, ``starts``."""
     return machine.extra.setdefault("wsl", {"running": {}, "starts": 0})
 
 
-def idle_timeout(machine: Machine) -> float:
+def idle_timeout(machine: Pc) -> float:
     """Seconds after which a distribution without client stops; negative: never."""
     config = runtime(machine).get("config", {})
     value = config.get("general", {}).get("instanceidletimeout", "15000")
@@ -309,7 +308,7 @@ def idle_timeout(machine: Machine) -> float:
         return 15.0
 
 
-def is_running(machine: Machine, distro: Distro) -> bool:
+def is_running(machine: Pc, distro: Distro) -> bool:
     """Whether a distribution runs now; one that had no client for too long has stopped."""
     entry = runtime(machine)["running"].get(distro.id)
     if entry is None:
@@ -321,7 +320,7 @@ def is_running(machine: Machine, distro: Distro) -> bool:
     return True
 
 
-def start(machine: Machine, distro: Distro) -> list[str]:
+def start(machine: Pc, distro: Distro) -> list[str]:
     """Start a distribution (and the VM); returns the warnings about ``.wslconfig`` that a new VM gives."""
     state: dict[str, Any] = runtime(machine)
     warnings: list[str] = []
@@ -343,7 +342,7 @@ def start(machine: Machine, distro: Distro) -> list[str]:
     return warnings
 
 
-def stop(machine: Machine, distro: Distro, reason: str = "terminate") -> None:
+def stop(machine: Pc, distro: Distro, reason: str = "terminate") -> None:
     """Stop a distribution."""
     if runtime(machine)["running"].pop(distro.id, None) is not None:
         machine.wsl_backend.stop(distro)
@@ -351,17 +350,17 @@ def stop(machine: Machine, distro: Distro, reason: str = "terminate") -> None:
 
 
 @AT_BOOT.append
-def _boot(machine: Machine) -> None:
+def _boot(machine: Pc) -> None:
     runtime(machine).update(running={}, sessions={})
 
 
 @preinstallable("wsl")
-def _preinstalled(machine: Machine, entry: dict[str, Any]) -> None:
+def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
     install_msi(machine, msi_package(entry.get("version", "3.0.1.0")))
 
 
 @preinstallable("distro")
-def _preinstalled_distro(machine: Machine, entry: dict[str, Any]) -> None:
+def _preinstalled_distro(machine: Pc, entry: dict[str, Any]) -> None:
     user = entry.get("user", machine.description["users"][0]["name"])
     content = Content(1, data={"distro": {"flavor": "ubuntu", "version": entry.get("version", "24.04")}})
     distro = register(machine, user, entry["distro"], entry.get("location"), content, oobe=False)

@@ -15,8 +15,8 @@ import pytest
 
 from lab import docker_exec
 from lab.winsim.errors import SimulatorError
+from lab.winsim.model.guest import LinuxProcess
 from lab.winsim.process import InputStream
-from lab.winsim.wsl_backend import LinuxProcess
 
 
 class Docker(http.server.BaseHTTPRequestHandler):

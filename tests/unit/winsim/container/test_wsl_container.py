@@ -14,9 +14,9 @@ from lab.winsim.errors import SimulatorError
 from lab.winsim.machine import Machine
 from lab.winsim.model import describe
 from lab.winsim.model.blank import install_windows
+from lab.winsim.model.guest import LinuxProcess
 from lab.winsim.model.wsl import HKLM_LXSS
 from lab.winsim.process import InputStream
-from lab.winsim.wsl_backend import LinuxProcess
 from lab.wsl_containers import ContainerBackend, stream
 
 WSL = "C:\\Program Files\\WSL\\wsl.exe"
