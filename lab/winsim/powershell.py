@@ -18,7 +18,7 @@ from lab.winsim.handlers import command, run_captured
 from lab.winsim.process import Process
 
 FLAGS = ("noprofile", "noninteractive")
-VALUES = ("executionpolicy", "encodedcommand", "encodedarguments")
+VALUES = ("executionpolicy", "inputformat", "encodedcommand", "encodedarguments")
 STRICT = "Set-StrictMode -Version Latest\n"
 UTF8_INPUT = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; "  # what win_shell puts before a text
 EXIT = re.compile(
@@ -26,6 +26,7 @@ EXIT = re.compile(
     r"\{ exit \$LASTEXITCODE \} Else \{ exit 1 \} \}\s*$"
 )
 QUOTED = r"'((?:[^']|'')*)'"
+BARE = r"([\w\\.\[\]/~!%^:-]+)"  # what ansible-core 2.21 does not quote
 Answer = tuple[str, str, int]  # stdout, an error, the exit code
 
 
@@ -79,7 +80,7 @@ def _answer(process: Process, text: str) -> Answer:
     bare = EXIT.sub("", text).strip()
     for pattern, action in TEXTS.items():
         if match := re.fullmatch(pattern, bare):
-            return action(process, *(group.replace("''", "'") for group in match.groups()))
+            return action(process, *(group.replace("''", "'") for group in match.groups() if group is not None))
     return "\r\n".join(product_scripts.run(process.machine, bare)), "", 0
 
 
@@ -122,7 +123,7 @@ def _registry_path(path: str) -> str:
 
 
 TEXTS: dict[str, Callable[..., Answer]] = {
-    rf"Remove-Item {QUOTED} -Force(?: -Recurse)?": _remove,
+    rf"Remove-Item (?:{QUOTED}|{BARE}) -Force(?: -Recurse)?": _remove,
     r"\(Get-CimInstance -ClassName Win32_OperatingSystem -Property LastBootUpTime\)\.LastBootUpTime\.ToFileTime\(\)": (
         _boot_time
     ),

@@ -85,6 +85,12 @@ def test_folders_are_removed_as_ansibles_shell_asks(process, machine, recurse: b
     assert b"because it does not exist." in result.stderr
 
 
+def test_a_path_may_stand_without_quotes_as_in_ansible_core_2_21(powershell, machine) -> None:
+    machine.files.write_text("C:\\Temp\\ansible-tmp-1.2-3\\x.txt", "x", parents=True)
+    assert powershell("Remove-Item C:\\Temp\\ansible-tmp-1.2-3\\. -Force -Recurse").code == 0
+    assert not machine.files.exists("C:\\Temp\\ansible-tmp-1.2-3")
+
+
 def test_each_script_of_the_product_has_a_function() -> None:
     scripts = {path.name: path.read_text() for path in ROOT.glob("roles/*/files/*.ps1")}
     unknown = [name for name, text in scripts.items() if product_scripts.digest(text) not in product_scripts.SCRIPTS]
