@@ -283,12 +283,6 @@ class Machine:
         key = {"component servicing": CBS + "\\RebootPending", "windows update": REBOOT_REQUIRED}[reason]
         self.registry.create(key, volatile=True)
 
-    def rename_at_boot(self, source: str, target: str = "") -> None:
-        """Move a file at the next boot; an empty target deletes it."""
-        operations = list(self.registry.get(SESSION_MANAGER, "PendingFileRenameOperations", []))
-        operations += ["\\??\\" + source, "\\??\\" + target if target else ""]
-        self.registry.set(SESSION_MANAGER, "PendingFileRenameOperations", operations, "REG_MULTI_SZ")
-
     def reboot(self, soft: bool = True, reason: str = "") -> None:
         """Restart: what was pending happens, what is volatile goes, services start.
 

@@ -172,7 +172,7 @@ def _setup(
 ) -> int:
     machine = process.machine
     if options.get("config"):
-        _read_config(process, options)
+        raise SimulatorError("Visual Studio: --config is not known")
     unknown = [name for name in options["add"] + options["remove"] if name.split(";")[0] not in vs.CATALOG]
     if unknown:
         lines.append(f"Error: package {unknown[0]} could not be found in the channel")
@@ -194,12 +194,6 @@ def _setup(
             lines.append("Error: another installation is in progress")
             return BUSY
         return _change(process, options, instance, fault, lines)
-
-
-def _read_config(process: Process, options: dict[str, Any]) -> None:
-    path = ntpath.join(process.cwd, options["config"])
-    data = json.loads(process.machine.files.read_bytes(path).decode("utf-8-sig"))
-    options["add"] += data.get("components", [])
 
 
 def _change(
@@ -262,24 +256,11 @@ def vswhere(process: Process) -> int:
     found.sort(key=lambda item: (item.build, item.installed_at))
     if "latest" in options:
         found = found[-1:]
-    if options.get("format") == "json":
-        text = json.dumps([_facts(process.machine, item) for item in found], indent=2).replace("\n", "\r\n") + "\r\n"
-    elif "property" in options:
-        rows = [_facts(process.machine, item).get(options["property"]) for item in found]
-        text = "".join(f"{_plain(row)}\r\n" for row in rows if row is not None)
-    elif options.get("format", "text") == "text":
-        text = "\r\n".join(
-            "".join(f"{key}: {_plain(value)}\r\n" for key, value in _facts(process.machine, item).items())
-            for item in found
-        )
-    else:
-        raise SimulatorError(f"vswhere: format not known: {options['format']}")
+    if options.get("format") != "json" or "property" in options:
+        raise SimulatorError("vswhere: only -format json is known")
+    text = json.dumps([_facts(process.machine, item) for item in found], indent=2).replace("\n", "\r\n") + "\r\n"
     process.write_stdout(text.encode("utf-8"))
     return 0
-
-
-def _plain(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def _where_options(arguments: list[str]) -> tuple[dict[str, Any] | None, list[str]]:

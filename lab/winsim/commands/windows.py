@@ -1,4 +1,4 @@
-"""Small programs of Windows: shutdown, hostname, whoami, netsh, dism, reg, sc, certutil, ipconfig, tzutil, where …"""
+"""Small programs of Windows: shutdown, hostname, whoami, netsh, dism, ipconfig, ping …"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model import tasks
 from lab.winsim.model.blank import WINDOWS_CURRENT
-from lab.winsim.model.proxy import read_inet, read_winhttp, write_winhttp
+from lab.winsim.model.proxy import read_winhttp
 from lab.winsim.model.texts import win32
 from lab.winsim.process import Process
 
@@ -101,7 +101,7 @@ def _excluded_ports(process: Process) -> None:
 
 @command("netsh.exe")
 def netsh(process: Process) -> int:
-    """``winhttp show|set|reset|import proxy``, ``int ipv4 show excludedportrange protocol=tcp``."""
+    """``winhttp show proxy``, ``int ipv4 show excludedportrange protocol=tcp``."""
     words = list(process.argv[1:])
     machine = process.machine
     if words == ["int", "ipv4", "show", "excludedportrange", "protocol=tcp"]:
@@ -121,76 +121,28 @@ def netsh(process: Process) -> int:
         else:
             say(process, f"    Proxy Server(s) :  {proxy}\n    Bypass List     :  {bypass or '(none)'}")
         return 0
-    if not is_elevated(process):
-        complain(process, win32(5, machine.language))
-        return 1
-    if words[:3] == ["winhttp", "set", "proxy"]:
-        named = dict(word.split("=", 1) for word in words[3:] if "=" in word)
-        plain = [word for word in words[3:] if "=" not in word]
-        proxy = named.get("proxy-server") or (plain[0] if plain else None)
-        bypass = named.get("bypass-list") or (plain[1] if len(plain) > 1 else None)
-        write_winhttp(machine, proxy, bypass)
-        return 0
-    if words == ["winhttp", "reset", "proxy"]:
-        write_winhttp(machine, None, None)
-        return 0
-    if words == ["winhttp", "import", "proxy", "source=ie"]:
-        own = read_inet(machine.registry.view(process.user))
-        write_winhttp(machine, own.server if own.enabled else None, own.bypass if own.enabled else None)
-        return 0
     raise SimulatorError(f"netsh: arguments not known: {words}")
 
 
 @command("dism.exe")
 def dism(process: Process) -> int:
-    """``/online /enable-feature|/disable-feature|/get-featureinfo /featurename:X [/all] [/norestart]``."""
+    """``/online /english /get-featureinfo /featurename:X``."""
     words = [word.lower() for word in process.argv[1:]]
-    machine = process.machine
-    name = next((word.partition(":")[2] for word in process.argv[1:] if word.lower().startswith("/featurename:")), None)
-    known = {
-        "/online",
-        "/all",
-        "/norestart",
-        "/quiet",
-        "/english",
-        "/enable-feature",
-        "/disable-feature",
-        "/get-featureinfo",
-    }
-    strange = [word for word in words if word not in known and not word.startswith("/featurename:")]
-    if strange or "/online" not in words or name is None:
+    if words[:3] != ["/online", "/english", "/get-featureinfo"] or not words[3:4][0].startswith("/featurename:"):
         raise SimulatorError(f"dism: arguments not known: {process.argv[1:]}")
     if not is_elevated(process):
         say(process, "Error: 740\n\nElevated permissions are required to run DISM.")
         return 740
-    feature = machine.features.find(name)
+    name = process.argv[4].partition(":")[2]
+    feature = process.machine.features.find(name)
     if feature is None:
         say(process, f"Error: 0x800f080c\n\nFeature name {name} is unknown.")
         return 0x800F080C
-    if "/get-featureinfo" in words:
-        shown = {"EnablePending": "Enable Pending", "DisablePending": "Disable Pending"}.get(
-            feature.state, feature.state
-        )
-        restart = "Required" if feature.restart else "Possible"
-        say(process, f"Feature Name : {feature.name}\nRestart Required : {restart}\nState : {shown}")
-        return 0
-    if "/enable-feature" in words:
-        waits = False
-        for parent in reversed(machine.features.parents(feature)):
-            if parent.state.startswith("Disable") and "/all" not in words:
-                say(process, "Error: 0x800f080b\n\nOne or several parent features are disabled.")
-                return 0x800F080B
-            waits = machine.features.enable(parent.name) or waits
-        waits = machine.features.enable(name) or waits
-    else:
-        waits = machine.features.disable(name)
-    machine.log("features", names=[name], enabled="/enable-feature" in words, restart=waits)
-    if waits:
-        machine.need_reboot("component servicing")
-    say(process, "The operation completed successfully.")
-    if waits and "/norestart" not in words:
-        raise SimulatorError("dism: without /norestart it asks whether to restart")
-    return 3010 if waits else 0
+    pending = {"EnablePending": "Enable Pending", "DisablePending": "Disable Pending"}
+    restart = "Required" if feature.restart else "Possible"
+    state = pending.get(feature.state, feature.state)
+    say(process, f"Feature Name : {feature.name}\nRestart Required : {restart}\nState : {state}")
+    return 0
 
 
 @command("ipconfig.exe")
@@ -209,17 +161,13 @@ def ipconfig(process: Process) -> int:
 
 @command("schtasks.exe")
 def schtasks(process: Process) -> int:
-    """``/run``, ``/end``, ``/query``, ``/delete`` with ``/tn NAME``."""
+    """``/run /tn NAME``."""
     words, options = list(process.argv[1:]), {}
     action = words.pop(0).lower() if words else ""
     while words:
         word = words.pop(0).lower()
         options[word] = words.pop(0) if word in ("/tn", "/fo") else ""
-    if (
-        action not in ("/run", "/end", "/query", "/delete")
-        or "/tn" not in options
-        or set(options) - {"/tn", "/fo", "/f", "/i"}
-    ):
+    if action != "/run" or "/tn" not in options or set(options) - {"/tn", "/fo", "/f", "/i"}:
         raise SimulatorError(f"schtasks: arguments not known: {process.argv[1:]}")
     folder, name = ntpath.split(options["/tn"])
     with process.machine.lock:
@@ -233,17 +181,9 @@ def schtasks(process: Process) -> int:
             )
             return 1
         label = options["/tn"]
-        if action == "/run":
-            tasks.start(process.machine, task, "schtasks")
-            text = f'尝试运行 "{label}"。' if chinese(process) else f'Attempted to run the scheduled task "{label}".'
-            say(process, ("成功: " if chinese(process) else "SUCCESS: ") + text)
-        elif action == "/delete":
-            tasks.remove(process.machine, task)
-            say(process, f'SUCCESS: The scheduled task "{label}" was successfully deleted.')
-        elif action == "/query":
-            say(process, f"{label}  {'Running' if task.running else 'Ready'}")
-        else:
-            raise SimulatorError("schtasks: /end is not known")
+        tasks.start(process.machine, task, "schtasks")
+        text = f'尝试运行 "{label}"。' if chinese(process) else f'Attempted to run the scheduled task "{label}".'
+        say(process, ("成功: " if chinese(process) else "SUCCESS: ") + text)
     return 0
 
 

@@ -44,7 +44,7 @@ def install(run: Wsl, arguments: list[str]) -> int:
         return 0
     if options.get("file"):
         return _from_file(run, options)
-    return _from_catalogue(run, name or "Ubuntu", options)
+    raise SimulatorError("wsl --install: a distribution by its name is not known; --from-file is")
 
 
 def _components(run: Wsl) -> bool:
@@ -115,26 +115,6 @@ def _from_file(run: Wsl, options: dict[str, Any]) -> int:
     if info is None or not node.content.complete:
         raise WslError("not a distribution", "Wsl/InstallDistro/Service/RegisterDistro/WSL_E_NOT_A_LINUX_DISTRO")
     return _register(run, options.get("name") or info["default_name"], options, node.content)
-
-
-def _from_catalogue(run: Wsl, name: str, options: dict[str, Any]) -> int:
-    images = {
-        item.content.data["distro"]["default_name"].lower(): item
-        for item in run.machine.network.catalogue.values()
-        if item.content.data.get("distro", {}).get("official")
-    }
-    alias = {"ubuntu": "ubuntu-26.04"}
-    item = images.get(alias.get(name.lower(), name.lower()))
-    for listing in ("https://raw.githubusercontent.com/microsoft/WSL/master/distributions/DistributionInfo.json",):
-        download(run, listing)
-    if item is None:
-        raise WslError("unknown distribution", "Wsl/InstallDistro/WSL_E_DISTRO_NOT_FOUND")
-    run.say(run.text("downloading", name))
-    answer = download(run, item.url)
-    wanted = options.get("name") or (
-        "Ubuntu" if name.lower() == "ubuntu" else item.content.data["distro"]["default_name"]
-    )
-    return _register(run, wanted, options, answer.content)
 
 
 def _register(run: Wsl, name: str, options: dict[str, Any], content: Any, *, oobe: bool = True) -> int:

@@ -327,14 +327,6 @@ class FileSystem:
             raise FileNotFoundError(f"Cannot find path '{path}' because it does not exist.")
         return [node.children[name] for name in sorted(node.children)]
 
-    def walk(self, path: str) -> Iterator[tuple[str, Node]]:
-        """Every node below a folder with its full path, folders before what is in them; links are not entered."""
-        for node in self.listdir(path):
-            full = ntpath.join(self.normalize(path), node.name)
-            yield full, node
-            if node.is_dir and not node.target:
-                yield from self.walk(full)
-
     def glob(self, pattern: str) -> list[str]:
         """Full paths that match a pattern with wildcards in its last part."""
         folder, mask = ntpath.split(pattern.replace("/", "\\"))

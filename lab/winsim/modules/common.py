@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ntpath
-import random
 from typing import Any
 
-from lab.winsim.errors import ModuleFailure
-from lab.winsim.machine import Machine
 from lab.winsim.model.files import Node
 from lab.winsim.process import ModuleCall
 
@@ -27,35 +24,11 @@ def checksum(node: Node, algorithm: str = "sha1") -> str:
     return node.content.digest(algorithm)
 
 
-def random_name() -> str:
-    """As .NET's GetRandomFileName, for example ``k3wdozxj.0qp``."""
-    letters = "".join(random.choice("abcdefghijklmnopqrstuvwxyz012345") for _ in range(11))
-    return f"{letters[:8]}.{letters[8:]}"
-
-
-def backup(call: ModuleCall, path: str) -> str | None:
-    """Copy a file beside itself, with a time stamp in the name; None if there is no file."""
-    machine: Machine = call.machine
-    if not machine.files.is_file(path):
-        return None
-    stamp = machine.clock.local().strftime("%Y%m%d-%H%M%S")
-    target = f"{path}.{random.randint(1000, 9999)}.{stamp}.bak"
-    if not call.check_mode:
-        machine.files.copy(path, target)
-    return target
-
-
 def error_text(error: OSError) -> str:
     """The Windows text of an error from the file system."""
     if len(error.args) > 1 and isinstance(error.args[0], int):
         return str(error.args[1])
     return str(error)
-
-
-def unhandled(error: Exception) -> ModuleFailure:
-    """What a module answers when .NET threw something that it did not expect."""
-    text = error_text(error) if isinstance(error, OSError) else str(error)
-    return ModuleFailure(f"Unhandled exception while executing module: {text}")
 
 
 def link_facts(path: str, node: Node, plain: Node) -> dict[str, Any]:

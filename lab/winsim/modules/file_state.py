@@ -6,7 +6,7 @@ import base64
 import ntpath
 from typing import Any
 
-from lab.winsim.errors import ModuleFailure
+from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import module
 from lab.winsim.machine import Machine
 from lab.winsim.modules.common import absolute, checksum, error_text, link_facts
@@ -15,17 +15,15 @@ from lab.winsim.process import ModuleCall
 
 @module("ansible.windows.win_file")
 def win_file(call: ModuleCall) -> dict[str, Any]:
-    """Make a folder, touch a file, or remove either."""
+    """Make a folder, or remove a file or folder."""
+    if call.args.get("state") == "touch":
+        raise SimulatorError("win_file: state touch is not modelled")
     files = call.machine.files
     path, state = absolute(call, call.args["path"]), call.args.get("state")
     if call.args.get("_original_basename") is not None and files.is_dir(path):
         path = ntpath.join(path, call.args["_original_basename"])
     result: dict[str, Any] = {"changed": False}
     try:
-        if state == "touch":
-            result["changed"] = True
-            if not call.check_mode:
-                _touch(call, path)
         node = files.get(path, follow=False)
         if node is not None:
             if state == "absent":
@@ -49,16 +47,6 @@ def win_file(call: ModuleCall) -> dict[str, Any]:
     except OSError as error:
         raise ModuleFailure(error_text(error), **result) from error
     return result
-
-
-def _touch(call: ModuleCall, path: str) -> None:
-    node = call.machine.files.get(path)
-    if node is None:
-        call.machine.files.write_bytes(path, b"", owner=call.machine.full_name(call.user))
-        return
-    # of a folder it is what is in it that gets the new time
-    for child in node.children.values() if node.is_dir else [node]:
-        child.written = call.machine.clock.now()
 
 
 @module("ansible.windows.win_stat", "ansible.builtin.stat", "ansible.legacy.stat")

@@ -140,10 +140,10 @@ def convert(data: Any, kind: str, name: str | None) -> RegistryData | None:
     Raises:
         ModuleFailure: the data do not fit the type.
     """
-    if kind in ("binary", "none"):
-        return _binary(data)
-    if kind in ("dword", "qword"):
-        return _number(data, kind)
+    if kind in ("binary", "none", "qword"):
+        raise SimulatorError(f"win_regedit: type {kind} is not modelled")
+    if kind == "dword":
+        return int(str(data or 0), 0)
     if kind == "multistring":
         if data is None:
             return []
@@ -157,52 +157,6 @@ def _text(data: Any) -> str:
     if isinstance(data, bool):
         return "True" if data else "False"
     return str(data)
-
-
-def _binary(data: Any) -> bytes:
-    if data is None:
-        return b""
-    if isinstance(data, int):
-        if data > 255:
-            raise ModuleFailure(
-                f"cannot convert binary data '{data}' to byte array, please specify this value as a yaml byte array "
-                "or a comma separated hex value string"
-            )
-        return bytes([data])
-    try:
-        if isinstance(data, list):
-            return bytes(int(item, 0) if isinstance(item, str) else item for item in data)
-        text = re.sub(r"^hex:", "", data.lower())
-        text = re.sub(r"[^a-f0-9\\,x\-:]", "", text).replace(",", ":")
-        if not text:
-            return b""
-        if ":" in text:
-            return bytes(int(part, 16) for part in re.split(":+", text) if part)
-        return bytes([int(text, 16)]) if len(text) == 1 else (bytes.fromhex(text) if len(text) % 2 == 0 else b"")
-    except ValueError as error:
-        raise ModuleFailure(f"Unhandled exception while executing module: {error}") from error
-
-
-def _number(data: Any, kind: str) -> int:
-    limit = 0xFFFFFFFF if kind == "dword" else 0xFFFFFFFFFFFFFFFF
-    if data is None:
-        return 0
-    if isinstance(data, float):
-        if data % 1:
-            raise ModuleFailure(
-                f"data '{data}' cannot be a decimal or float value with a remainder when type is dword or qword"
-            )
-        data = int(data)
-    if isinstance(data, str):
-        try:
-            data = int(data, 16) if data.lower().startswith("0x") else int(data)
-        except ValueError as error:
-            message = f'Cannot convert value "{data}" to type "System.UInt64". Error: "Input string was not in a correct format."'
-            raise ModuleFailure(f"Unhandled exception while executing module: {message}") from error
-    data = int(data)
-    if data > limit:
-        raise ModuleFailure(f"data cannot be larger than 0x{limit:x} when type is {kind}")
-    return data & limit
 
 
 @module("ansible.windows.win_reg_stat")

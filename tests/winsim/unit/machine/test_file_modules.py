@@ -37,15 +37,6 @@ def test_file_where_a_folder_is_wanted_fails(host, fails):
         host.module("win_file", path="C:\\none.txt", state="file")
 
 
-def test_touch_makes_a_file_and_moves_its_time(host):
-    assert host.module("win_file", path="C:\\t.txt", state="touch")["changed"] is True
-    first = host.module("win_stat", path="C:\\t.txt")["stat"]
-    host.machine.clock.advance(60)
-    assert host.module("win_file", path="C:\\t.txt", state="touch")["changed"] is True
-    second = host.module("win_stat", path="C:\\t.txt")["stat"]
-    assert (first["size"], second["lastwritetime"] - first["lastwritetime"] >= 60) == (0, True)
-
-
 def test_stat_gives_size_and_checksum(host):
     host.machine.files.write_bytes("C:\\h.txt", b"hello")
     stat = host.module("win_stat", path="C:\\h.txt")["stat"]

@@ -57,7 +57,8 @@ def test_a_reboot_moves_the_boot_time_and_drops_what_is_volatile(host):
     machine = host.machine
     before = machine.last_boot
     machine.files.write_bytes("C:\\old.txt", b"x")
-    machine.rename_at_boot("C:\\old.txt", "C:\\new.txt")
+    manager = "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Session Manager"
+    machine.registry.set(manager, "PendingFileRenameOperations", ["\\??\\C:\\old.txt", "\\??\\C:\\new.txt"])
     assert machine.reboot_reasons() == ["file rename"]
     assert host.run("shutdown.exe", "/r", "/t", "2", "/c", "why").rc == 0
     assert machine.last_boot > before
@@ -120,7 +121,7 @@ def test_winhttp_is_shared_with_netsh(host):
     assert host.module("win_http_proxy", **args)["changed"] is True
     assert host.module("win_http_proxy", **args)["changed"] is False
     assert b"http=a:1;https=b:2" in host.run("netsh.exe", "winhttp", "show", "proxy").stdout
-    host.run("netsh.exe", "winhttp", "reset", "proxy")
+    host.module("win_http_proxy")
     assert host.module("win_http_proxy", check=True, diff=True)["diff"]["before"] == {"proxy": None, "bypass": None}
 
 
