@@ -40,7 +40,7 @@ esac
 
 
 class Lab:
-    """Writes down what is asked of lab.distro."""
+    """Writes down what is asked of lab.distribution."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
