@@ -30,7 +30,7 @@ def clean(simulator: Simulator):
 
 
 def test_cut_at_the_output_leaves_the_command_done(clean: Simulator) -> None:
-    clean.client.fault("cut", match="marker.txt")
+    clean.client.fault("cut", match="marker-")
     with pytest.raises(requests.exceptions.ConnectionError):
         _write_marker(clean)
     assert _marker_exists(clean)

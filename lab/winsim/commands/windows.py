@@ -187,6 +187,21 @@ def schtasks(process: Process) -> int:
     return 0
 
 
+@command("reg.exe")
+def reg(process: Process) -> int:
+    """``add KEY /v NAME /d TEXT`` and ``delete KEY /v NAME /f``."""
+    words = process.argv[1:]
+    view = process.machine.registry.view(process.user)
+    if len(words) == 6 and (words[0], words[2], words[4]) == ("add", "/v", "/d"):
+        view.set(words[1], words[3], words[5])
+    elif len(words) == 5 and (words[0], words[2], words[4]) == ("delete", "/v", "/f"):
+        view.remove(words[1], words[3])
+    else:
+        raise SimulatorError(f"reg: arguments not known: {words}")
+    say(process, "操作成功完成。" if chinese(process) else "The operation completed successfully.")
+    return 0
+
+
 @command("ping.exe")
 def ping(process: Process) -> int:
     """Only as a way to wait: ``-n N 127.0.0.1``."""
