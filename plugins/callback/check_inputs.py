@@ -59,8 +59,17 @@ ANSIBLE = [
     "ansible_wsl_distribution",
 ]
 """Names of Ansible that people write into settings."""
-SPECIAL_TAGS = {"all", "always", "never", "tagged", "untagged", "notest", "molecule-notest"}
-"""Tags that mean something without any task that has them; Molecule always leaves out the last two."""
+SPECIAL_TAGS = {
+    "all",
+    "always",
+    "never",
+    "tagged",
+    "untagged",
+    "notest",
+    "molecule-notest",
+    "molecule-idempotence-notest",
+}
+"""Tags that mean something without any task that has them; Molecule leaves out the last three."""
 SORTS = 10
 """Problems of connections that are told before they are counted."""
 IMPORTED = ("values_check.yml",)
