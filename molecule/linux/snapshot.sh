@@ -1,9 +1,9 @@
 #!/bin/bash
 # The files of the machine, each with its mode, owner and content. usage: snapshot.sh take | compare
-# What the package manager and groupadd note is left out. "compare" prints what is not as it was, and fails then.
+# What the package manager, groupadd, Ansible and docker build note for themselves is left out. "compare" prints what is not as it was, and fails then.
 set -o pipefail
 look() {
-  find /etc /usr/local /home /root -xdev -name .ansible -prune -o ! -type d -printf '%p %m %u:%g %l\n' -type f -exec sha256sum {} + |
+  find /etc /usr/local /home /root -xdev '(' -name .ansible -o -path '*/.docker/buildx' ')' -prune -o ! -type d -printf '%p %m %u:%g %l\n' -type f -exec sha256sum {} + |
     grep -vE '(^| )/etc/(ld\.so\.cache|group-?|gshadow-?)( |$)' | sort
 }
 case $1 in
