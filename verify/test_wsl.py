@@ -32,7 +32,7 @@ def log_of(host, unit: str) -> str:
 
 @promise("this machine was set up by the playbook", "", APPLY)
 def test_the_playbook_was_applied(host):
-    kept = host.run("ls /var/lib/wsl-dl-playbook 2>/dev/null").stdout.split()
+    kept = host.run("find /var/lib/wsl-dl-playbook -type f 2>/dev/null").stdout.split()
     assert kept, "no role has left its records in /var/lib/wsl-dl-playbook: it was never applied, or taken back"
 
 
