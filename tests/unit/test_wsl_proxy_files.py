@@ -58,12 +58,12 @@ def look(tmp_path):
         r"(?<![\w.*])/(?=(etc|home|root|var/lib)/)", f"{tmp_path}/", (ROLES / "wsl_proxy/files/look.sh").read_text()
     )
 
-    def look(kind, files):
+    def look(kind, files, relay="17890"):
         for path, text in files.items():
             target = tmp_path / path.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(text.encode() if isinstance(text, str) else text)
-        argv = ["sh", "-c", script, "look", "echo 10.0.0.1:7890", "7890", ""]
+        argv = ["sh", "-c", script, "look", "echo 10.0.0.1:7890", relay, "7890", ""]
         shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         return [line.replace(str(tmp_path), "") for line in shown.splitlines() if line.startswith(kind)]
 
@@ -147,7 +147,7 @@ def test_a_proxy_of_one_host_that_is_dead_is_named_and_direct_or_a_living_one_is
 
 def test_what_keeps_apt_from_the_relay_is_refused_with_file_line_and_remedy():
     found = ["aptlater /etc/apt/apt.conf.d/zzz:1:x", "aptdead /etc/apt/apt.conf:4:y"]
-    later, dead = role_value("wsl_proxy", "__wsl_proxy_apt_refusals", __wsl_proxy_look={"stdout_lines": found})
+    later, dead = role_value("wsl_proxy", "__wsl_proxy_found_refusals", __wsl_proxy_look={"stdout_lines": found})
     assert "/etc/apt/apt.conf.d/zzz:1:x. Delete the lines, or rename the file" in later
     assert "/etc/apt/apt.conf:4:y. Delete the line" in dead
 
@@ -340,3 +340,30 @@ def test_outside_wsl_no_failure_speaks_of_windows(message, says):
     assert says in text
     assert "Windows" not in text
     assert "WSL" not in text or "407" in message
+
+
+def test_who_has_the_relays_port_is_named(look):
+    server = "import socket, time; server = socket.create_server(('127.0.0.1', 0))"
+    program = f"{server}; print(server.getsockname()[1], flush=True); time.sleep(60)"
+    with subprocess.Popen(["python3", "-c", program], stdout=subprocess.PIPE, text=True) as squatter:
+        port = squatter.stdout.readline().strip()
+        found = look("taken", {}, relay=port)
+        squatter.kill()
+    assert found == [f"taken {port}|python3|{squatter.pid}|"]
+    assert look("taken", {}, relay=port) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ("", '(process 812). Stop it with "sudo kill 812", or set proxy_relay_port ('),
+        (
+            "x.service",
+            '(process 812, x.service). Stop it with "sudo systemctl disable --now x.service", or set proxy_relay_port',
+        ),
+    ],
+)
+def test_a_taken_port_is_refused_with_its_owner_and_the_remedy(service, words):
+    found = {"stdout_lines": [f"taken 17890|nginx|812|{service}"]}
+    (refusal,) = role_value("wsl_proxy", "__wsl_proxy_found_refusals", __wsl_proxy_look=found)
+    assert refusal.startswith(f"Port 17890, which the relay needs, is taken by nginx {words}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.converge import converge
+
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = "http://connectivitycheck.gstatic.com/generate_204"
 FETCH = "curl --silent --max-time 20 --output /dev/null --write-out '%{http_code}' "
@@ -141,6 +143,23 @@ def test_where_dockers_address_cannot_be_had_the_distro_still_has_its_relay(host
     finally:
         host.run("systemctl stop squatter; sleep 6; systemctl restart wsl-proxy.socket")
     assert host.run("systemctl is-active wsl-proxy-docker.socket").stdout == "active\n"
+
+
+def test_a_program_at_the_relays_port_is_named_before_anything_changes(host):
+    host.check_output("systemctl stop wsl-proxy.socket wsl-proxy.service")
+    host.check_output("systemd-run --collect --unit=squatter python3 -m http.server --bind 127.0.0.1 17890")
+    try:
+        host.check_output("timeout 20 sh -c 'until ss -ltn | grep -q 127.0.0.1:17890; do sleep 0.2; done'")
+        changed, message = converge(host)
+        assert (changed, "Port 17890, which the relay needs, is taken by python3 (process " in message) == (0, True), (
+            message
+        )
+        assert (
+            'squatter.service). Stop it with "sudo systemctl disable --now squatter.service", or set proxy_relay_port'
+            in message
+        )
+    finally:
+        host.run("systemctl stop squatter; systemctl restart wsl-proxy.socket")
 
 
 def test_the_relay_does_not_run_as_root(host):

@@ -1,15 +1,16 @@
 # role:wsl_proxy
 # Read-only look at the host, one finding a line: "upstream HOST:PORT" or "unresolved CAUSE", "foreign FILE:LINE:TEXT", "stale UNIT",
 # "aptmain": apt.conf sets a proxy, "aptlater" and "aptdead FILE:LINE:TEXT": what apt would use in place of the relay,
-# "bip ADDRESS": the address of docker0 that the user has chosen, "plain": no WSL.
+# "bip ADDRESS": the address of docker0 that the user has chosen, "plain": no WSL, "taken PORT|PROGRAM|PID|SERVICE": who has the relay's port.
 # A user name and a password in a proxy's address are masked.
-# usage: sh -c THIS look RESOLVER PORT [HOST]
+# usage: sh -c THIS look RESOLVER RELAY_PORT PORT [HOST]
 export LC_ALL=C.UTF-8
 # WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
 in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
 in_wsl || echo plain
 resolver=$1
-shift
+relay=$2
+shift 2
 if found=$(sh -c "$resolver" wsl-proxy-upstream "$@" 2>&1); then echo "upstream $found"; else echo "unresolved $found"; fi
 
 setting='^[[:space:]]*(export[[:space:]]+|set[[:space:]]+-[a-z]+[[:space:]]+)?"?(https?|all)_proxy"?[[:space:]]*[= ]'
@@ -59,6 +60,12 @@ rm -rf "$folder"
 
 timeout --kill-after=2 20 systemctl show --property Id,NeedDaemonReload wsl-proxy.socket wsl-proxy-docker.socket wsl-proxy.service 2>/dev/null |
     awk -F= '$1 == "Id" {id = $2} $0 == "NeedDaemonReload=yes" {print "stale " id}'
+
+# systemd itself holds the relay's sockets; whoever else listens at this port is in its way.
+timeout --kill-after=2 10 ss -Hltnp "sport = :$relay" 2>/dev/null | grep -v '("systemd",pid=1,' |
+    sed -nE 's/.*users:\(\("([^"]*)",pid=([0-9]+),.*/\1 \2/p' | sort -u | while read -r name pid; do
+    echo "taken $relay|$name|$pid|$(ps -o unit= -p "$pid" | grep -E '\.service$' | grep -v '^user@')"
+done
 
 # A bip in daemon.json is the user's unless the record of docker_engine says that it has written it.
 python3 2>/dev/null - <<'END'
