@@ -58,7 +58,7 @@ images: # built while other things are checked; needs no virtual environment
 	@$(PYTHON) -m lab up
 
 unit: venv ## tests that need no machine
-	python -m pytest tests/unit tests/winsim/unit
+	python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/winsim/unit
 
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
 	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim --ignore=tests/winsim/unit
