@@ -256,9 +256,13 @@ def vswhere(process: Process) -> int:
     found.sort(key=lambda item: (item.build, item.installed_at))
     if "latest" in options:
         found = found[-1:]
-    if options.get("format") != "json" or "property" in options:
-        raise SimulatorError("vswhere: only -format json is known")
-    text = json.dumps([_facts(process.machine, item) for item in found], indent=2).replace("\n", "\r\n") + "\r\n"
+    facts = [_facts(process.machine, item) for item in found]
+    if options.get("property") == "installationPath":
+        text = "".join(f"{one['installationPath']}\r\n" for one in facts)
+    elif options.get("format") == "json" and "property" not in options:
+        text = json.dumps(facts, indent=2).replace("\n", "\r\n") + "\r\n"
+    else:
+        raise SimulatorError("vswhere: only -format json and -property installationPath are known")
     process.write_stdout(text.encode("utf-8"))
     return 0
 
