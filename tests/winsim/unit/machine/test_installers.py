@@ -54,6 +54,8 @@ def test_visual_studio_is_installed_complete_with_the_workload(host):
     found = where(host, "-requires", DESKTOP)
     assert [(item["displayName"], item["isComplete"]) for item in found] == [("Visual Studio Community 2022", True)]
     assert found[0]["installationPath"] == "C:\\Program Files\\Microsoft Visual Studio\\2022\\Community"
+    path = host.run(VSWHERE, "-products", "*", "-requires", DESKTOP, "-property", "installationPath", "-utf8")
+    assert path.stdout == b"C:\\Program Files\\Microsoft Visual Studio\\2022\\Community\r\n"
     assert where(host, "-requires", "Microsoft.VisualStudio.Workload.ManagedDesktop") == []
 
 
