@@ -60,7 +60,13 @@ def run(*arguments: str) -> str:
     done = subprocess.run(
         [playbook, "-i", inventory, "playbooks/wsl.yml", "-e", json.dumps(asked), *arguments],
         cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_VERBOSITY": "0"},
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
+            "ANSIBLE_FORCE_COLOR": "0",  # Molecule's environment asks for colors
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_VERBOSITY": "0",
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -82,7 +88,7 @@ def done(foreseen) -> str:
 
 
 def test_the_same_tasks_say_changed(foreseen, done):
-    assert changed(foreseen) == changed(done)
+    assert changed(foreseen) == changed(done) != []
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
