@@ -144,10 +144,10 @@ def test_a_daemon_json_with_which_docker_does_not_start_or_runs_no_container_is_
 
 def test_an_option_that_dockerd_refuses_never_reaches_the_file(host):
     before = host.file("/etc/docker/daemon.json").content_string
-    changed, message = converge(host, docker_engine_daemon_options={"no-such-option": True})
+    changed, message = converge(host, docker_engine_daemon_options={"max-concurrent-downloads": -1})
     assert changed == 0
     assert "was refused by 'dockerd'" in message
-    assert "no-such-option" in message
+    assert "invalid max concurrent downloads: -1" in message
     assert host.file("/etc/docker/daemon.json").content_string == before
     assert host.check_output("systemctl is-active docker") == "active"
 
