@@ -24,9 +24,11 @@ home=$(timeout 20 getent passwd "$user" | cut -d: -f6)
 [ -n "$home" ] || echo "unknown $user"
 
 # The specification names files of the driver. With every update the folder of the Windows driver, and the files of a Linux driver, get other
-# names; the former ones may stay.
+# names; the former ones may stay. What else of WSL's is missing, the proof in a container names.
 echo "at $spec"
-named() { grep -o '/usr/lib/wsl/drivers/[^" :]*' "$spec"; sed -n 's/^[ -]*hostPath: *"*\([^"]*\).*/\1/p' "$spec"; }
+named() {
+  if in_wsl; then grep -o '/usr/lib/wsl/drivers/[^" :]*' "$spec"; else sed -n 's/^[ -]*hostPath: *"*\([^"]*\).*/\1/p' "$spec"; fi
+}
 if [ -s "$spec" ] && named | sort -u | while read -r file; do [ -e "$file" ] || exit 1; done &&
   [ -z "$(find /usr/lib/wsl/drivers -maxdepth 2 -name libcuda.so.1.1 -cnewer "$spec" 2>/dev/null)" ]; then
   echo "spec $spec"
