@@ -19,6 +19,11 @@ from lab.winsim.process import Process
 
 FLAGS = ("noprofile", "noninteractive")
 VALUES = ("executionpolicy", "inputformat", "encodedcommand", "encodedarguments")
+NOT_ENCODED = (
+    b"Cannot process the command because the value specified with -EncodedCommand is not properly encoded. "
+    b"The value must be Base64 encoded. \r\n"
+)
+BAD_PARAMETER = 0xFFFD0000  # -196608, what powershell.exe ends with where it does not take its command line
 STRICT = "Set-StrictMode -Version Latest\n"
 UTF8_INPUT = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; "  # what win_shell puts before a text
 EXIT = re.compile(
@@ -47,6 +52,11 @@ def powershell(process: Process) -> int:
             values[name] = next(words, "")
     if "encodedcommand" not in values:
         raise SimulatorError("powershell.exe: only -EncodedCommand is known")
+    if values["encodedcommand"].startswith(
+        "'"
+    ):  # ansible-core 2.21 quotes what ends with "=", and cmd.exe hands that on
+        process.write_stderr(NOT_ENCODED)
+        return BAD_PARAMETER
     text = _decode(values["encodedcommand"])
     if payload.is_bootstrap(text):
         return payload.run(process, _kept_payload(process, values.get("encodedarguments", "")))

@@ -78,11 +78,22 @@ def test_folders_are_removed_as_ansibles_shell_asks(process, machine, recurse: b
     machine.files.write_text("C:\\it's\\x.txt", "x", parents=True)
     path = "C:\\it's" if recurse else "C:\\it's\\x.txt"
     made, result = process()
-    made.argv = ShellModule().remove(path, recurse=recurse).split()
+    made.argv = [word.strip("'") for word in ShellModule().remove(path, recurse=recurse).split()]
     assert (run_process(made), bytes(result.stderr)) == (0, b"")
     assert not machine.files.exists(path)
     assert run_process(made) == 1
     assert b"because it does not exist." in result.stderr
+
+
+def test_a_text_between_quotes_is_not_encoded_properly(process) -> None:
+    """ansible-core 2.21 quotes a text that ends with "=", and over WinRM powershell.exe gets the quotes."""
+    made, result = process()
+    made.argv = ["powershell.exe", "-NoProfile", "-NonInteractive", "-EncodedCommand", "'ZQB4AGkAdAAgADMANQA='"]
+    assert run_process(made) == 0xFFFD0000
+    assert bytes(result.stderr) == (
+        b"Cannot process the command because the value specified with -EncodedCommand is not properly encoded. "
+        b"The value must be Base64 encoded. \r\n"
+    )
 
 
 def test_a_path_may_stand_without_quotes_as_in_ansible_core_2_21(powershell, machine) -> None:
