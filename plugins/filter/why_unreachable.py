@@ -1,4 +1,4 @@
-"""Say why a host was not reached over WinRM, and what to do."""
+"""Say why a host was not reached over WinRM, or a distribution through it, and what to do."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 DOCUMENTATION = """
 name: why_unreachable
-short_description: Say why a host was not reached over WinRM, and what to do
+short_description: Say why a host was not reached over WinRM, or a distribution through it, and what to do
 description:
   - A host whose connection breaks is unreachable for C(wsl_winrm), and often has only failed for C(winrm).
   - pywinrm and its libraries tell what they met (C(SSLEOFError), C(Max retries exceeded)), not what it means. Returns
     cause and remedy in words, and an empty string for a message that is not known or not from WinRM.
+  - Of what C(wsl_winrm) says, it knows that WSL or the distribution is not installed.
 options:
   _input: {description: What the task said., type: str, required: true}
 """
@@ -27,10 +28,23 @@ _value: {description: Cause and remedy, or an empty string., type: str}
 WINRM = re.compile(
     r"/wsman|WinRM on http|winrm connection error|credentials were rejected|the connection attempt timed out"
     r"|Task failed: \('Connection aborted\.'"
+    r"|wsl\.exe did not run the command in "
     r"|(ntlm|kerberos|credssp|basic|certificate|plaintext|ssl): HTTPS?ConnectionPool\("
 )
 """What the messages of a broken WinRM have in common; those of ssh, of Docker and of modules have none of it."""
 REASONS = [
+    (
+        r"wsl\.exe did not run .*If Windows did not find ",
+        "There is no WSL on that Windows yet. Run playbooks/site.yml without --tags and without --limit: it installs "
+        "WSL and the distribution first.",
+    ),
+    (
+        "wsl.exe did not run .*WSL_E_DISTRO_NOT_FOUND",
+        "That Windows account has no such distribution yet. Run playbooks/site.yml without --tags and without --limit: "
+        "it registers the distribution first. If you have one already, set wsl_distribution to its name, or "
+        "windows_user to its owner.",
+    ),
+    ("wsl.exe did not run ", ""),
     (
         "CERTIFICATE_VERIFY_FAILED|CertificateError",
         "The PC shows another certificate than the one that your inventory trusts, or something answers in its place. "

@@ -66,7 +66,7 @@ def test_cause_and_remedy_are_in_words(message, start):
     "message",
     [
         "Failed to connect to the host via ssh: ssh: connect to host a port 22: Connection refused",
-        "wsl.exe did not run the command in Ubuntu-24.04 on 127.0.0.1 (Wsl/Service/WSL_E_DISTRO_NOT_FOUND)",
+        "wsl.exe did not run the command in Ubuntu-24.04 on 127.0.0.1 (Wsl/Service/E_UNEXPECTED) timed out",
         "WinRM on https://192.168.1.20:5986/wsman: something new",
         "HTTPSConnectionPool(host='download.docker.com', port=443): Max retries exceeded (Caused by SSLEOFError())",
         "",
@@ -75,3 +75,17 @@ def test_cause_and_remedy_are_in_words(message, start):
 )
 def test_what_is_not_known_is_not_guessed(message):
     assert why_unreachable(message) == ""
+
+
+def test_a_distribution_that_is_not_there_yet_is_named_with_the_play_that_makes_it():
+    said = "Task failed: wsl.exe did not run the command in Ubuntu-24.04 on 127.0.0.1 "
+    no_wsl = f"{said}(exit code 1). If Windows did not find C:\\Program Files\\WSL\\wsl.exe: install"
+    assert why_unreachable(no_wsl) == (
+        "There is no WSL on that Windows yet. Run playbooks/site.yml without --tags and without --limit: it installs "
+        "WSL and the distribution first."
+    )
+    assert why_unreachable(f"{said}(Wsl/Service/WSL_E_DISTRO_NOT_FOUND). Ubuntu-24.04 is not registered for the") == (
+        "That Windows account has no such distribution yet. Run playbooks/site.yml without --tags and without --limit: "
+        "it registers the distribution first. If you have one already, set wsl_distribution to its name, or "
+        "windows_user to its owner."
+    )
