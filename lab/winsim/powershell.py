@@ -32,6 +32,10 @@ EXIT = re.compile(
 )
 QUOTED = r"'((?:[^']|'')*)'"
 BARE = r"([\w\\.\[\]/~!%^:-]+)"  # what ansible-core 2.21 does not quote
+RESTART_CODE = (  # what the ansible.windows of core 2.21 has in between
+    r"If \(Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue\) \{\s+\$rc = \$LASTEXITCODE\s+\} "
+    r"Else \{\s+\$rc=1\s+\}"
+)
 Answer = tuple[str, str, int]  # stdout, an error, the exit code
 
 
@@ -142,7 +146,10 @@ TEXTS: dict[str, Callable[..., Answer]] = {
     r"\$stdout = \$null\s+"
     rf"\$stderr = \. \{{ C:\\Windows\\System32\\shutdown\.exe /r /t (\d+) /c {QUOTED} \| Set-Variable stdout \}} 2>&1 "
     r"\| ForEach-Object ToString\s+"
+    rf"(?:{RESTART_CODE}\s+)?"
     r"ConvertTo-Json -Compress -InputObject @\{\s+"
-    r'stdout = \(@\(\$stdout\) -join "`n"\)\s+stderr = \(@\(\$stderr\) -join "`n"\)\s+rc = \$LASTEXITCODE\s+\}': _restart,
+    r'stdout = \(@\(\$stdout\) -join "`n"\)\s+stderr = \(@\(\$stderr\) -join "`n"\)\s+rc = \$(?:LASTEXITCODE|rc)\s+\}': (
+        _restart
+    ),
     rf"Get-Item -LiteralPath {QUOTED} -ErrorAction Stop; '(success-[0-9a-f-]+)'": _sign_in_screen,
 }

@@ -7,12 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
+from ansible.plugins.loader import init_plugin_loader
 from ansible.plugins.shell.powershell import ShellModule
 
 from lab.winsim import clixml, product_scripts
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import MODULES, run_process
 from lab.winsim.process import ModuleCall, Session
+
+init_plugin_loader()
+from ansible_collections.ansible.windows.plugins.plugin_utils._reboot import reboot_host  # noqa: E402 - after the loader
 
 ROOT = Path(__file__).parents[4]
 SUFFIX = (
@@ -59,6 +63,36 @@ def test_a_restart_is_done_in_the_words_of_win_reboot(powershell, machine) -> No
     assert len(machine.boots) == 2
     assert powershell(f"Get-Item -LiteralPath '{KEY}' -ErrorAction Stop; 'success-1f'" + SUFFIX).lines == ["success-1f"]
     assert powershell(BOOT_TIME + SUFFIX).lines != before
+
+
+def test_win_reboot_itself_restarts_and_is_content(process, machine) -> None:
+    """The installed ansible.windows, whichever it is: its text is not the same with every ansible-core."""
+    said = []
+
+    class Connection:
+        """What win_reboot asks of a connection."""
+
+        transport = "winrm"
+
+        def exec_command(self, command: str, **_: object) -> tuple[int, bytes, bytes]:
+            made, result = process()
+            made.argv = command.split()
+            code = run_process(made)
+            said.append((code, bytes(result.stderr)))
+            return code, bytes(result.stdout), bytes(result.stderr)
+
+        def get_option(self, name: str) -> object:
+            raise KeyError(name)
+
+        def set_option(self, name: str, value: object) -> None:
+            raise KeyError(name)
+
+        def reset(self) -> None:
+            """There is nothing to open anew."""
+
+    done = reboot_host("win_reboot", Connection(), msg="it's Ansible", reboot_timeout=20)
+    assert (done["changed"], done["failed"], said) == (True, False, [(0, b"")] * 4)
+    assert len(machine.boots) == 2
 
 
 def test_a_second_restart_is_refused_by_shutdown(powershell, machine) -> None:
