@@ -450,7 +450,7 @@ function Show-Inventory {
     Write-Host "windows_user: '$($User -replace "'", "''")'"
     Write-Host ''
     Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and'
-    Write-Host '"control_node: distribution" replaces windows_address and windows_certificate.'
+    Write-Host '"control_node: wsl" replaces windows_address and windows_certificate.'
     Write-Host "The password of $User belongs into vault.yml beside settings.yml, as windows_password."
 }
 

@@ -59,6 +59,16 @@ ANSIBLE = [
     "ansible_wsl_distribution",
 ]
 """Names of Ansible that people write into settings."""
+FORMER = {
+    "cuda_windows_disk_gb": "cuda_windows_min_free_gb",
+    "cuda_wsl_free_space": "cuda_wsl_min_free_gb",
+    "docker_engine_min_disk_gib": "docker_engine_min_free_gb",
+    "proxy_download_url": "proxy_url_wsl",
+    "proxy_windows_url": "proxy_url_windows",
+    "visual_studio_disk_gb": "visual_studio_min_free_gb",
+    "wsl_enable_disk_gb": "wsl_enable_min_free_gb",
+}
+"""Variables of earlier versions, and their names now."""
 SPECIAL_TAGS = {
     "all",
     "always",
@@ -207,7 +217,9 @@ def unread(name: Name, known: set[str], used: set[str]) -> str:
     form = name.name.lower().replace("-", "_")
     if name.name in known or name.name in used or form.startswith("__"):
         return ""
-    if form.startswith(FOREIGN):
+    if form in FORMER:
+        near = FORMER[form]
+    elif form.startswith(FOREIGN):
         near = nearest(name.name, ANSIBLE, 0.9) if name.name not in ANSIBLE else ""
     elif form.startswith(FAMILIES) or nearest(name.name, known):
         near = nearest(name.name, known, 0.6) or "?"
@@ -430,10 +442,7 @@ class Run:
             yield problems["windows_port"]
             return
         yield from problems.values()
-        if (
-            not {"control_node", "windows_certificate"} & set(problems)
-            and self._value(values, "control_node") != "distribution"
-        ):
+        if not {"control_node", "windows_certificate"} & set(problems) and self._value(values, "control_node") != "wsl":
             path = self._value(values, "windows_certificate")
             yield from wrong_certificate(str(path), Path(str(values.get("inventory_dir") or "."))) if path else ()
 

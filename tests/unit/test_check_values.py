@@ -84,7 +84,7 @@ def test_a_shipped_inventory_is_right(inventory, name):  # noqa: F811
 
 def test_every_variable_of_the_inventory_that_a_person_sets_is_checked():
     derived = {
-        *("proxy_container_host", "proxy_relay_url", "proxy_container_url", "proxy_download_url", "proxy_windows_url"),
+        *("proxy_container_host", "proxy_relay_url", "proxy_container_url", "proxy_url_wsl", "proxy_url_windows"),
         *("windows_host", "windows_from_inside", "windows_password"),
         *("apt_mirror_uri", "wsl_proxy_upstream"),  # options of roles, of the same name
         "linux_classic_sudo",

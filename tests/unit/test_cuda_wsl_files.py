@@ -133,7 +133,16 @@ def test_a_key_of_the_users_own_wins():
 
 def test_the_newest_toolkit_is_the_default_and_a_version_is_appended():
     assert value("cuda_wsl_packages") == ["cuda-toolkit"]
-    assert value("cuda_wsl_packages", cuda_wsl_version="13-4") == ["cuda-toolkit-13-4"]
+    assert value("cuda_wsl_packages", cuda_wsl_version="13.4") == ["cuda-toolkit-13-4"]
+
+
+@pytest.mark.parametrize("written", ["13.4", "13.4.1", "13-4"])
+def test_a_version_is_written_as_for_windows_or_as_apt_writes_it(written):
+    names = "[cuda_wsl_packages, __cuda_wsl_toolkit, __cuda_wsl_folder, __cuda_wsl_links]"
+    assert value(names, cuda_wsl_version=written) == [
+        ["cuda-toolkit-13-4"], "cuda-toolkit-13-4", "/usr/local/cuda-13.4", ["cuda", "cuda-13"]
+    ]  # fmt: skip
+    assert refusals(cuda_wsl_version=written) == []
 
 
 def test_what_is_installed_is_not_installed_again():
@@ -151,33 +160,33 @@ OFFERED = ["offered 12-9", "offered 13-3", "offered 13-4"]
 
 @pytest.mark.parametrize("known", [OFFERED, [line.replace("offered", "indexed") for line in OFFERED]])
 def test_a_version_that_the_repository_does_not_have_is_refused_with_those_that_it_has(known):
-    said = refusals([*GOOD, *known], cuda_wsl_version="13-9")
+    said = refusals([*GOOD, *known], cuda_wsl_version="13.9")
     assert said == [
-        f"CUDA 13-9 is not in NVIDIA's repository {SITE}/wsl-ubuntu/x86_64/, which has "
-        '12-9, 13-3, 13-4. Set cuda_wsl_version to one of these, or to "" for the newest.'
+        f"CUDA 13.9 is not in NVIDIA's repository {SITE}/wsl-ubuntu/x86_64/, which has "
+        '12.9, 13.3, 13.4. Set cuda_wsl_version to one of these, or to "" for the newest.'
     ]
-    assert refusals([*GOOD, *known], cuda_wsl_version="13-3") == []
+    assert refusals([*GOOD, *known], cuda_wsl_version="13.3") == []
 
 
 def test_a_version_that_apt_does_not_know_yet_but_the_repository_has_is_not_refused():
     found = [*GOOD, "indexed 13-4", "offered 13-4", "offered 13-5"]
-    assert refusals(found, cuda_wsl_version="13-5") == []
-    assert value("__cuda_wsl_stale", found, cuda_wsl_version="13-5") is True
+    assert refusals(found, cuda_wsl_version="13.5") == []
+    assert value("__cuda_wsl_stale", found, cuda_wsl_version="13.5") is True
 
 
 def test_where_neither_apt_nor_the_repository_was_asked_nothing_is_refused():
-    assert refusals(cuda_wsl_version="13-9") == []
-    assert value("__cuda_wsl_stale", cuda_wsl_version="13-4") is False
+    assert refusals(cuda_wsl_version="13.9") == []
+    assert value("__cuda_wsl_stale", cuda_wsl_version="13.4") is False
 
 
 def test_an_installed_version_is_not_looked_for():
     found = [*GOOD, "installed cuda-toolkit-13-2", "indexed 13-4"]
-    assert refusals(found, cuda_wsl_version="13-2") == []
+    assert refusals(found, cuda_wsl_version="13.2") == []
 
 
 def test_the_links_of_a_version_are_those_of_nvidias_packages():
     names = "[__cuda_wsl_toolkit, __cuda_wsl_folder, __cuda_wsl_links]"
-    assert value(names, cuda_wsl_version="13-3") == ["cuda-toolkit-13-3", "/usr/local/cuda-13.3", ["cuda", "cuda-13"]]
+    assert value(names, cuda_wsl_version="13.3") == ["cuda-toolkit-13-3", "/usr/local/cuda-13.3", ["cuda", "cuda-13"]]
     assert value("__cuda_wsl_links") == []
     found = [
         *GOOD,
@@ -253,9 +262,9 @@ def test_the_defaults_are_not_refused():
     assert refusals() == []
 
 
-@pytest.mark.parametrize("version", ["13.4", "13", "latest", "13-4; reboot", "13-4\n"])
+@pytest.mark.parametrize("version", ["13", "13.4.1.2", "13-4-1", "latest", "13.4; reboot", "13.4\n"])
 def test_what_is_no_version_is_refused(version):
-    assert any("Write it as in the package names" in text for text in refusals(cuda_wsl_version=version))
+    assert any('Write for example "13.4"' in text for text in refusals(cuda_wsl_version=version))
 
 
 @pytest.mark.parametrize("package", ["cuda", "cuda-13-4", "cuda-drivers", "nvidia-driver-580", "libnvidia-compute-580"])
@@ -281,7 +290,7 @@ def test_outside_wsl_a_package_with_another_driver_is_refused_for_what_it_does_t
 
 def test_outside_wsl_nobody_has_to_make_room_on_a_windows_drive():
     assert refusals(["plain", "free 3", "gpu x"])[0] == (
-        "3 GiB are free, and 10 are needed. Make room, or lower cuda_wsl_free_space when you install single packages."
+        "3 GB are free, and 10 are needed. Make room, or lower cuda_wsl_min_free_gb when you install single packages."
     )
 
 
@@ -296,14 +305,14 @@ def test_a_missing_gpu_is_refused_with_its_cause_unless_nobody_asks():
 
 def test_too_little_space_is_refused_only_when_something_is_to_be_installed():
     full = ["free 3", "gpu x"]
-    assert refusals(full)[0].startswith("3 GiB are free, and 10 are needed.")
+    assert refusals(full)[0].startswith("3 GB are free, and 10 are needed.")
     assert refusals([*full, "installed cuda-toolkit"]) == []
-    assert refusals(full, cuda_wsl_free_space=0) == []
+    assert refusals(full, cuda_wsl_min_free_gb=0) == []
 
 
 def test_values_from_the_command_line_are_strings_and_mean_the_same():
     found = ["free 3", "nogpu x", "driver cuda-drivers"]
-    options = {"cuda_wsl_keep_driver_out": "false", "cuda_wsl_gpu_check": "false", "cuda_wsl_free_space": "0"}
+    options = {"cuda_wsl_keep_driver_out": "false", "cuda_wsl_gpu_check": "false", "cuda_wsl_min_free_gb": "0"}
     assert refusals(found, **options) == []
 
 

@@ -73,7 +73,7 @@ def test_a_daemon_json_with_which_docker_works_is_taken(content, flags):
 
 def test_outside_wsl_nobody_is_sent_to_a_disk_on_windows():
     assert refusals({"wsl": False, "disk": 2}) == [
-        "/var/lib has 2 GiB left, 5 are wanted (docker_engine_min_disk_gib). Free some space."
+        "/var/lib has 2 GB left, 5 are needed (docker_engine_min_free_gb). Free some space."
     ]
 
 
@@ -107,7 +107,7 @@ def test_debian_is_taken():
             "X is not valid JSON (…)",
             "Correct that place",
         ),
-        ({"disk": 2}, "/var/lib has 2 GiB left, 5 are wanted", "enlarge the distro's disk"),
+        ({"disk": 2}, "/var/lib has 2 GB left, 5 are needed", "enlarge the distro's disk"),
         (
             {"bip": "10.213.0.1/24", "overlaps": ["10.0.0.0/8 of tun0"]},
             "docker0 would get 10.213.0.1/24, which lies in a network that this machine reaches otherwise: "
@@ -258,7 +258,7 @@ def test_a_bridge_of_the_users_own_leaves_no_address_to_give():
 
 def test_numbers_from_the_command_line_and_the_inventory_mean_the_same():
     assert defaults(docker_engine_log_max_file=5)["log-opts"]["max-file"] == "5"
-    assert "80 are wanted" in refusals(docker_engine_min_disk_gib="80")[0]
+    assert "80 are needed" in refusals(docker_engine_min_free_gb="80")[0]
 
 
 def test_docker_chooses_docker0s_address_when_none_is_given():

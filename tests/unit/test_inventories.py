@@ -111,7 +111,7 @@ def mine(tmp_path):
 WAY_B = [
     (r"^windows_address:.*\n", ""),
     (r"^windows_certificate:.*\n", ""),
-    (r"^# (control_node: distribution)", r"\1"),
+    (r"^# (control_node: wsl)", r"\1"),
 ]
 
 

@@ -293,6 +293,13 @@ def test_nvidia_names_the_installer_by_version(version, file):
     assert url == f"https://developer.download.nvidia.com/compute/cuda/{version}/local_installers/{file}"
 
 
+def test_two_numbers_name_the_pinned_version():
+    names = "[__cuda_windows_version, __cuda_windows_short, __cuda_windows_file, __cuda_windows_checksum[:7]]"
+    assert role_value("cuda_windows", names, cuda_windows_version="13.4") == [
+        "13.4.1", "13.4", "cuda_13.4.1_windows_x86_64.exe", "sha256:"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("version", "driver", "capability", "carries"),
     [("13.4.1", "580", "7.5", False), ("13.0.2", "580", "7.5", True), ("12.9.1", "525", "5.0", True)],

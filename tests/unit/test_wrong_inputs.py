@@ -6,6 +6,7 @@ inventory, inventory/mine; those that name the same "run" share one, because an 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -22,6 +23,17 @@ CASES = yaml.safe_load(Path(__file__).with_suffix(".yml").with_name("wrong_input
 SETTINGS = "inventory/mine/group_vars/workstation/settings.yml"
 VAULT = "inventory/mine/group_vars/workstation/vault.yml"
 FREE_PORT = 9  # "discard": nobody listens there, so a connection would be refused, and seen as UNREACHABLE
+
+
+def _load():
+    specification = importlib.util.spec_from_file_location("check_inputs", ROOT / "plugins/callback/check_inputs.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["check_inputs"] = module  # dataclasses look themselves up there
+    specification.loader.exec_module(module)
+    return module
+
+
+check_inputs = _load()
 
 
 def run_of(case: dict) -> str:
@@ -119,6 +131,25 @@ def outcome(pristine, tmp_path_factory):
 
 def test_there_are_at_least_forty():
     assert len({case["input"] for case in CASES}) == len(CASES) >= 40
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("cuda_windows_disk_gb", "cuda_windows_min_free_gb"),
+        ("cuda_wsl_free_space", "cuda_wsl_min_free_gb"),
+        ("docker_engine_min_disk_gib", "docker_engine_min_free_gb"),
+        ("proxy_download_url", "proxy_url_wsl"),
+        ("proxy_windows_url", "proxy_url_windows"),
+        ("visual_studio_disk_gb", "visual_studio_min_free_gb"),
+        ("wsl_enable_disk_gb", "wsl_enable_min_free_gb"),
+    ],
+)
+def test_a_name_of_an_earlier_version_is_told_with_its_name_now(former, now):
+    known = check_inputs.known_names()
+    assert now in known and former not in known
+    said = check_inputs.unread(check_inputs.Name(former, "-e"), known, check_inputs.read_by_playbooks())
+    assert said == f'-e: nobody reads "{former}". Did you mean "{now}"? Correct the name or take it out.'
 
 
 def test_with_every_line_right_the_pc_is_connected_to(pristine):

@@ -18,7 +18,7 @@ def test_a_restart_that_is_not_allowed_ends_the_run_with_one_line_and_the_next_r
 
 def test_wsl_is_not_stopped_under_a_control_node_that_runs_in_it(new_pc):
     pc = new_pc("already-done")
-    inside = ["--tags", "wsl_enable", "-e", "control_node=distribution", "-e", "wsl_enable_memory=16GB"]
+    inside = ["--tags", "wsl_enable", "-e", "control_node=wsl", "-e", "wsl_enable_memory=16GB"]
     for _ in range(2):
         run = pc.play(*inside)
         assert run.code == 2

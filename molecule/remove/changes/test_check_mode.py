@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = {
     "an address without the proxy": {"proxy_no_proxy": ["localhost", "127.0.0.1", "::1", "10.213.0.1", "nas.lan"]},
     "the mirror for security updates, too": {"apt_mirror_security": True},
-    "another CUDA": {"cuda_wsl_version": "13-3"},
+    "another CUDA": {"cuda_wsl_version": "13.3"},
     "an option of dockerd": {"docker_engine_daemon_options": {"default-shm-size": "128m"}},
     "one more user of Docker": {"docker_engine_users": ["dev", "pal"]},
     "another size of /dev/shm": {"devcontainer_shm_size": "4g"},

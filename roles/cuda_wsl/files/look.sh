@@ -1,5 +1,5 @@
 # role:cuda_wsl
-# Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GIB", "gpu NAME" or "nogpu CAUSE",
+# Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GB", "gpu NAME" or "nogpu CAUSE",
 # "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT", "indexed VERSION" (by apt) or "offered VERSION" (by the repository),
 # "active LINK FOLDER", "chosen LINK FOLDER" where somebody and not the newest version decided, "noted VERSION" as the role chose it,
 # "plain": no WSL, "nvidias": the driver there is from NVIDIA's repository.
@@ -42,7 +42,7 @@ done
 
 update-alternatives --get-selections 2>/dev/null |
     awk '$1 ~ /^cuda(-[0-9]+)?$/ {print "active", $1, $3; if ($2 == "manual") print "chosen", $1, $3}'
-sed -n 's/^# cuda_wsl_version: \([0-9-]*\).*/noted \1/p' /etc/profile.d/cuda.sh 2>/dev/null
+sed -n 's/^# cuda_wsl_version: \([0-9.-]*\).*/noted \1/p' /etc/profile.d/cuda.sh 2>/dev/null
 
 set +f
 home=$(mktemp -d) # gpg would make a folder in the user's home
@@ -53,7 +53,7 @@ done
 rm -rf "$home"
 grep -EHns '^[^#]*LD_LIBRARY_PATH=.*cuda' /etc/environment /etc/profile /etc/profile.d/*.sh /etc/bash.bashrc /root/.bashrc /root/.profile \
     /home/*/.bashrc /home/*/.profile /home/*/.bash_profile /home/*/.zshrc | grep -v '^/etc/profile.d/cuda.sh:' | sed 's/^/ldpath /'
-echo "free $(($(df --output=avail -k /usr | tail -n 1) / 1048576))"
+echo "free $(($(df --output=avail --block-size=1 /usr | tail -n 1) / 1000000000))"
 
 if in_wsl; then
     smi=/usr/lib/wsl/lib/nvidia-smi

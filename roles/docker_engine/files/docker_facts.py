@@ -673,11 +673,11 @@ def members():
         return []
 
 
-def free_gib(folder):
+def free_gb(folder):
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
     status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize // 2**30
+    return status.f_bavail * status.f_frsize // 10**9
 
 
 def in_wsl():
@@ -741,7 +741,7 @@ def look(wanted):
         "bip": bip,
         "overlaps": routes,
         "bip_problem": bip_problem,
-        "disk": free_gib(at(data)),
+        "disk": free_gb(at(data)),
         "installed": installed(wanted["packages"]),
         "members": members(),
         "dockerd": next((path for path in ("/usr/bin/dockerd", "/usr/sbin/dockerd") if os.path.exists(at(path))), ""),
