@@ -42,7 +42,7 @@ MERGE = "keys = ways(file.content, content)\n    text = dump(content"
 def keeps_nothing(name: str) -> dict[str, str]:
     """Let json_merge overwrite the file of this name instead of merging into it."""
     condition = f'if module.params["path"].endswith("{name}"):'
-    overwrite = f"{condition}\n        content = merged({{}}, record, module.params)\n    "
+    overwrite = f"{condition}\n        content = merged({{}}, backup, module.params)\n    "
     return {"file": "plugins/modules/json_merge.py", "old": MERGE, "new": overwrite + MERGE}
 
 

@@ -320,67 +320,67 @@ def _unpacked(text: str | None) -> str | None:
     return None if text is None else base64.b64decode(text).decode("utf-8", "surrogateescape")
 
 
-def ini_plan(raw: str, record: Mapping[str, Any], settings: Settings, exists: bool = True) -> dict[str, Any]:
-    """Return ``text``, what the file is to be, and ``record``, what :func:`ini_restore` needs to give it back.
+def ini_plan(raw: str, backup: Mapping[str, Any], settings: Settings, exists: bool = True) -> dict[str, Any]:
+    """Return ``text``, what the file is to be, and ``backup``, what :func:`ini_restore` needs to give it back.
 
-    ``record`` is that of the last time. Where nobody has edited the file since, the text begins anew from the user's
+    ``backup`` is that of the last time. Where nobody has edited the file since, the text begins anew from the user's
     own one, so that a setting that is no longer asked for gets its former value.
     """
-    record = _upgraded(record)
+    backup = _upgraded(backup)
     wrote = {section: {key: _render(value) for key, value in values.items()} for section, values in settings.items()}
-    if record and _digest(raw) == record["written"]:
-        theirs = _unpacked(record["original"])
+    if backup and _digest(raw) == backup["written"]:
+        theirs = _unpacked(backup["original"])
         text, keys = ini_merge(theirs or "", settings), ini_values(theirs or "", settings)
     else:
-        given_back = ini_restore(raw, record, exists)
+        given_back = ini_restore(raw, backup, exists)
         theirs = given_back["text"] if given_back["exists"] else None
-        text, keys = ini_merge(raw, settings), _kept(raw, record, ini_values(raw, settings))
-        for section, key, value in _pairs(record.get("set", {})):
+        text, keys = ini_merge(raw, settings), _kept(raw, backup, ini_values(raw, settings))
+        for section, key, value in _pairs(backup.get("set", {})):
             wrote.setdefault(section, {}).setdefault(key, value)
-    return {"text": text, "record": {"original": _packed(theirs), "written": _digest(text), "keys": keys, "set": wrote}}
+    return {"text": text, "backup": {"original": _packed(theirs), "written": _digest(text), "keys": keys, "set": wrote}}
 
 
-def _upgraded(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A record, also one of an earlier version, which knew the former values only."""
-    if not record or "written" in record:
-        return dict(record)
-    return {"original": None, "written": "", "keys": dict(record), "set": {}}
+def _upgraded(backup: Mapping[str, Any]) -> dict[str, Any]:
+    """A backup, also one of an earlier version, which knew the former values only."""
+    if not backup or "written" in backup:
+        return dict(backup)
+    return {"original": None, "written": "", "keys": dict(backup), "set": {}}
 
 
-def _ours(raw: str, record: Mapping[str, Any], section: str, key: str) -> bool:
+def _ours(raw: str, backup: Mapping[str, Any], section: str, key: str) -> bool:
     """Whether the key still has the value that was written last time."""
-    wrote = record.get("set", {}).get(section, {}).get(key)
+    wrote = backup.get("set", {}).get(section, {}).get(key)
     return wrote is None or _same(ini_place(raw, section, key)["value"], wrote)
 
 
 def _kept(
-    raw: str, record: Mapping[str, Any], now: dict[str, dict[str, str | None]]
+    raw: str, backup: Mapping[str, Any], now: dict[str, dict[str, str | None]]
 ) -> dict[str, dict[str, str | None]]:
-    """Former values: those of the record, but where the user has changed a key of ours, his."""
-    for section, key, value in _pairs(record.get("keys", {})):
-        if _ours(raw, record, section, key):
+    """Former values: those of the backup, but where the user has changed a key of ours, his."""
+    for section, key, value in _pairs(backup.get("keys", {})):
+        if _ours(raw, backup, section, key):
             now.setdefault(section, {})[key] = value
     return now
 
 
-def ini_restore(raw: str, record: Mapping[str, Any], exists: bool = True) -> dict[str, Any]:
+def ini_restore(raw: str, backup: Mapping[str, Any], exists: bool = True) -> dict[str, Any]:
     """Return ``text``, the file as it was, and ``exists``, whether there was one.
 
     Where somebody has edited it since, only those keys go back that still have our value.
     """
-    record = _upgraded(record)
-    if not record or not exists:
+    backup = _upgraded(backup)
+    if not backup or not exists:
         return {"text": raw, "exists": exists}
-    if _digest(raw) == record["written"]:
-        return {"text": _unpacked(record["original"]) or "", "exists": record["original"] is not None}
+    if _digest(raw) == backup["written"]:
+        return {"text": _unpacked(backup["original"]) or "", "exists": backup["original"] is not None}
     back: dict[str, dict[str, str | None]] = {}
-    for section, key, value in _pairs(record["keys"]):
-        if _ours(raw, record, section, key):
+    for section, key, value in _pairs(backup["keys"]):
+        if _ours(raw, backup, section, key):
             back.setdefault(section, {})[key] = value
     text = ini_merge(raw, back)
     bom, encoding, content = _decode(text)
     text = _encode(bom, encoding, content.replace(_ASIDE, ""))
-    return {"text": text, "exists": record["original"] is not None or bool(content.strip())}
+    return {"text": text, "exists": backup["original"] is not None or bool(content.strip())}
 
 
 class FilterModule:

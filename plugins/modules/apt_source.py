@@ -89,7 +89,7 @@ options:
     description: How long to wait for another program that fetches an index, in seconds.
     type: int
     default: 120
-  originals:
+  backup:
     description: Folder that keeps what was there before, one folder below it for each O(name).
     type: path
     default: /var/lib/wsl-dl-playbook/apt_source
@@ -194,8 +194,8 @@ class Source:
         self.apt = Apt()
         self.aside = []
         self.path = f"{self.apt.parts}/{self.wanted['name']}.sources"
-        self.saved = os.path.join(self.wanted["originals"], self.wanted["name"])
-        self.record = json.loads(read(f"{self.saved}/record.json") or "{}")
+        self.backup = os.path.join(self.wanted["backup"], self.wanted["name"])
+        self.backed_up = json.loads(read(f"{self.backup}/record.json") or "{}")
 
     # -- the key -----------------------------------------------------------------------------------------------------
 
@@ -355,25 +355,25 @@ class Source:
     def keep(self, path, content):
         """Note what stands in the place of a file, once; of the files of others what stands there last."""
         ours = path in (self.path, self.wanted["keyring"])
-        if ours and path in self.record:
+        if ours and path in self.backed_up:
             return
         if content is not None and not ours:  # a shared file: its lines tell what they were
-            self.record[path] = {"commented": True}
+            self.backed_up[path] = {"commented": True}
             return
-        self.record[path] = os.path.basename(path) if os.path.exists(path) else None
-        if self.record[path]:
-            os.makedirs(self.saved, mode=0o755, exist_ok=True)
-            shutil.copy2(path, f"{self.saved}/{self.record[path]}")
+        self.backed_up[path] = os.path.basename(path) if os.path.exists(path) else None
+        if self.backed_up[path]:
+            os.makedirs(self.backup, mode=0o755, exist_ok=True)
+            shutil.copy2(path, f"{self.backup}/{self.backed_up[path]}")
             owner = os.stat(path)
-            os.chown(f"{self.saved}/{self.record[path]}", owner.st_uid, owner.st_gid)
+            os.chown(f"{self.backup}/{self.backed_up[path]}", owner.st_uid, owner.st_gid)
 
     def apply(self, plan, shut):
-        """Bring each file of the plan (path: content, or None for gone) into its state, keeping the originals."""
+        """Bring each file of the plan (path: content, or None for gone) into its state, keeping what was there."""
         for path, content in plan.items():
             if content != read(path):
                 self.keep(path, content)
         if plan:
-            write(f"{self.saved}/record.json", json.dumps(self.record, indent=2).encode() + b"\n")
+            write(f"{self.backup}/record.json", json.dumps(self.backed_up, indent=2).encode() + b"\n")
         for folder in shut:
             os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) | 0o055)
         for path, content in plan.items():
@@ -456,15 +456,17 @@ class Source:
 
     def absent(self):
         plan, like = {}, {}
-        for path, original in reversed(list(self.record.items())):  # ours go first, or apt would have two keys for one
+        for path, original in reversed(
+            list(self.backed_up.items())
+        ):  # ours go first, or apt would have two keys for one
             current = read(path)
             if isinstance(original, dict):
                 text = (current or b"").decode(errors="surrogateescape")
                 content = switched_on(text, self.wanted["name"]).encode(errors="surrogateescape") if current else None
                 like[path] = path
             else:
-                content = read(f"{self.saved}/{original}") if original else None
-                like[path] = f"{self.saved}/{original}"
+                content = read(f"{self.backup}/{original}") if original else None
+                like[path] = f"{self.backup}/{original}"
             if current != content:
                 plan[path] = content
         diff = self.diff(plan)
@@ -474,8 +476,8 @@ class Source:
                     os.remove(path)
                 else:
                     write(path, content, like[path])
-            shutil.rmtree(self.saved, ignore_errors=True)
-        return {"changed": bool(plan or self.record), "index": "none", "files": sorted(plan), "diff": diff}
+            shutil.rmtree(self.backup, ignore_errors=True)
+        return {"changed": bool(plan or self.backed_up), "index": "none", "files": sorted(plan), "diff": diff}
 
     def diff(self, plan):
         def show(path, content):
@@ -510,7 +512,7 @@ def main():
             "replaces": {"type": "list", "elements": "path", "default": []},
             "http_proxy": {"type": "str", "default": ""},
             "lock_timeout": {"type": "int", "default": 120},
-            "originals": {"type": "path", "default": "/var/lib/wsl-dl-playbook/apt_source"},
+            "backup": {"type": "path", "default": "/var/lib/wsl-dl-playbook/apt_source"},
         },
         supports_check_mode=True,
     )

@@ -19,12 +19,12 @@ short_description: Own some keys of a JSON file that others write too
 description:
   - Sets and removes single keys of a JSON file, at any depth, and leaves every other key, their order and the
     file's indentation as they are.
-  - Remembers in O(record) what stood in the places that it changed. O(state=absent) puts that back, except where
+  - Remembers in O(backup) what stood in the places that it changed. O(state=absent) puts that back, except where
     somebody has changed the value since, and removes the file when the module has made it and nothing else is in
     it. When nobody has written the file since, it is given back byte for byte.
   - Reads the file as Docker does. A byte order mark of UTF-8 and an empty file are taken, V(null) is C({}), and of two
     equal keys the last one counts, but two objects of one name at the top are one.
-  - A key that is no longer wanted is put back in the same way by the next run, so that the wanted keys are all that
+  - A key that is no longer wanted is put back in the same manner by the next run, so that the wanted keys are all that
     has to be declared.
   - The file is replaced in one step, and only after O(validate) has accepted the new content. A symbolic link is
     followed.
@@ -53,7 +53,7 @@ options:
     type: list
     elements: list
     default: []
-  record:
+  backup:
     description: File that remembers what was there before. It may hold values of O(path), so only its owner can
       read it.
     type: path
@@ -63,7 +63,7 @@ options:
       It has 60 seconds.
     type: str
   former:
-    description: Where to keep the file as it was before the change, until M(fresh_service) has tried the new one.
+    description: Where to keep the file as it was before the change, until M(service_current) has tried the new one.
       What an earlier run has left there stays.
     type: path
   hide_values:
@@ -90,13 +90,13 @@ EXAMPLES = r"""
   json_merge:
     path: /etc/docker/daemon.json
     merge: {log-driver: json-file, log-opts: {max-size: 10m}}
-    record: /var/lib/wsl-dl-playbook/example/daemon.json
+    backup: /var/lib/wsl-dl-playbook/example/daemon.json
     validate: dockerd --validate --config-file %s
 
 - name: Give it back
   json_merge:
     path: /etc/docker/daemon.json
-    record: /var/lib/wsl-dl-playbook/example/daemon.json
+    backup: /var/lib/wsl-dl-playbook/example/daemon.json
     state: absent
 """
 
@@ -178,50 +178,50 @@ def read(path):
 
 
 def dump(content, like):
-    """Write JSON the way the file is already indented, two spaces when that cannot be seen."""
+    """Write JSON as the file is already indented, two spaces when that cannot be seen."""
     seen = re.search(r"^[\[{]\r?\n([ \t]+)\S", like)
     indent = seen.group(1) if seen else "  "
     return json.dumps(content, indent=indent, ensure_ascii=False) + "\n"
 
 
-def get(content, way):
-    """Return the value at the end of the way, or MISSING."""
-    for key in way:
+def get(content, key_path):
+    """Return the value at the end of the key_path, or MISSING."""
+    for key in key_path:
         if not isinstance(content, dict) or key not in content:
             return MISSING
         content = content[key]
     return content
 
 
-def put(content, way, value):
-    """Set, or with MISSING take away, the value at the end of the way. Objects on the way are made as needed."""
-    for key in way[:-1]:
+def put(content, key_path, value):
+    """Set, or with MISSING take away, the value at the end of the key path. Objects on it are made as needed."""
+    for key in key_path[:-1]:
         if value is MISSING and not isinstance(content.get(key), dict):
             return
         if not isinstance(content.get(key), dict):
             content[key] = {}
         content = content[key]
     if value is MISSING:
-        content.pop(way[-1], None)
+        content.pop(key_path[-1], None)
     else:
-        content[way[-1]] = value
+        content[key_path[-1]] = value
 
 
-def leaves(wanted, content, way=()):
-    """Return {way: value} for the places where the wanted object meets something that is not an object."""
+def leaves(wanted, content, key_path=()):
+    """Return {key_path: value} for the places where the wanted object meets something that is not an object."""
     found = {}
     for key, value in wanted.items():
         there = content.get(key, {}) if isinstance(content, dict) else {}
         if isinstance(value, dict) and value and isinstance(there, dict):
-            found.update(leaves(value, there, (*way, key)))
+            found.update(leaves(value, there, (*key_path, key)))
         else:
-            found[(*way, key)] = value
+            found[(*key_path, key)] = value
     return found
 
 
-def parents(way):
-    """Return the ways to the objects that hold the value, outermost first."""
-    return [way[:length] for length in range(1, len(way))]
+def parents(key_path):
+    """Return the key paths to the objects that hold the value, outermost first."""
+    return [key_path[:length] for length in range(1, len(key_path))]
 
 
 def same(one, other):
@@ -235,8 +235,8 @@ def digest(raw):
     return hashlib.sha256(raw).hexdigest()
 
 
-class Record:
-    """What the module found and what it left, for every way that it has changed."""
+class Backup:
+    """What the module found and what it left, for every key path that it has changed."""
 
     def __init__(self, path):
         self.path = path
@@ -246,18 +246,20 @@ class Record:
         self.written = content.get("written")
         self.made_file = content.get("made_file", False)
         self.made_folder = content.get("made_folder", False)
-        self.made_objects = [tuple(way) for way in content.get("made_objects", [])]
+        self.made_objects = [tuple(key_path) for key_path in content.get("made_objects", [])]
         self.entries = {
-            tuple(entry["way"]): [entry.get("before", MISSING), entry.get("after", MISSING)]
+            tuple(entry.get("key_path") or entry["way"]): [entry.get("before", MISSING), entry.get("after", MISSING)]
             for entry in content.get("keys", [])
         }
         self.entries_before = bool(self.entries)
 
     def text(self):
         keys = []
-        for way, (before, after) in self.entries.items():
+        for key_path, (before, after) in self.entries.items():
             known = {"before": before, "after": after}
-            keys.append({"way": list(way), **{name: value for name, value in known.items() if value is not MISSING}})
+            keys.append(
+                {"key_path": list(key_path), **{name: value for name, value in known.items() if value is not MISSING}}
+            )
         made = {"made_file": self.made_file, "made_folder": self.made_folder, "made_objects": self.made_objects}
         kept = {"original": self.original, "written": self.written}
         return json.dumps({**made, **kept, "keys": keys}, indent=2) + "\n"
@@ -276,73 +278,77 @@ class Record:
             return None
         return base64.b64decode(self.original)
 
-    def give_back(self, content, way):
+    def restore(self, content, key_path):
         """Put back what was there, unless somebody has changed it since, and drop our objects that are now empty."""
-        before, after = self.entries.pop(way)
-        if not same(get(content, way), after):
+        before, after = self.entries.pop(key_path)
+        if not same(get(content, key_path), after):
             return
-        put(content, way, copy.deepcopy(before))
-        for parent in reversed(parents(way)):
+        put(content, key_path, copy.deepcopy(before))
+        for parent in reversed(parents(key_path)):
             if parent in self.made_objects and get(content, parent) == {}:
                 self.made_objects.remove(parent)
                 put(content, parent, MISSING)
 
-    def change(self, content, way, value):
+    def change(self, content, key_path, value):
         """Set the value, remembering what somebody else has left there."""
-        there = get(content, way)
-        before, after = self.entries.get(way, [MISSING, MISSING])
-        if way in self.entries and same(there, after):
-            self.entries[way] = [before, value]
+        there = get(content, key_path)
+        before, after = self.entries.get(key_path, [MISSING, MISSING])
+        if key_path in self.entries and same(there, after):
+            self.entries[key_path] = [before, value]
         elif not same(there, value):
-            self.entries[way] = [copy.deepcopy(there), value]
+            self.entries[key_path] = [copy.deepcopy(there), value]
         if value is not MISSING:
-            self.made_objects += [parent for parent in parents(way) if get(content, parent) is MISSING]
-        put(content, way, copy.deepcopy(value))
+            self.made_objects += [parent for parent in parents(key_path) if get(content, parent) is MISSING]
+        put(content, key_path, copy.deepcopy(value))
 
 
-def target_of(content, record, arguments):
-    """Return {way: value} for all that has to be in the content, with MISSING for what must not."""
+def target_of(content, backup, arguments):
+    """Return {key_path: value} for all that has to be in the content, with MISSING for what must not."""
 
-    def is_ours(way):
-        there = get(content, way)
+    def is_ours(key_path):
+        there = get(content, key_path)
         if there is MISSING or there is None:
             return True
-        before, after = record.entries.get(way, [None, MISSING])
+        before, after = backup.entries.get(key_path, [None, MISSING])
         return before is MISSING and same(there, after)
 
     defaults = leaves(arguments["defaults"], content)
     return {
-        **{way: value for way, value in defaults.items() if is_ours(way)},
+        **{key_path: value for key_path, value in defaults.items() if is_ours(key_path)},
         **leaves(arguments["merge"], content),
         **dict.fromkeys(map(tuple, arguments["remove"]), MISSING),
     }
 
 
-def merged(content, record, arguments):
-    """Return the content as it should be, and bring the record along."""
+def merged(content, backup, arguments):
+    """Return the content as it should be, and bring the backup along."""
     content = copy.deepcopy(content)
-    target = target_of(content, record, arguments)
-    for way in [way for way in record.entries if way not in target]:
-        record.give_back(content, way)
-    for way, value in target_of(content, record, arguments).items():
-        record.change(content, way, value)
+    target = target_of(content, backup, arguments)
+    for key_path in [key_path for key_path in backup.entries if key_path not in target]:
+        backup.restore(content, key_path)
+    for key_path, value in target_of(content, backup, arguments).items():
+        backup.change(content, key_path, value)
     return content
 
 
-def restored(content, record):
+def restored(content, backup):
     """Return the content as it would be without this module."""
     content = copy.deepcopy(content)
-    for way in reversed(list(record.entries)):
-        record.give_back(content, way)
+    for key_path in reversed(list(backup.entries)):
+        backup.restore(content, key_path)
     return content
 
 
-def ways(before, after, way=()):
-    """Return the ways at which two objects differ."""
+def key_paths(before, after, key_path=()):
+    """Return the key paths at which two objects differ."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
-        return [] if same(before, after) else [list(way)]
+        return [] if same(before, after) else [list(key_path)]
     keys = [*before, *(key for key in after if key not in before)]
-    return [found for key in keys for found in ways(before.get(key, MISSING), after.get(key, MISSING), (*way, key))]
+    return [
+        found
+        for key in keys
+        for found in key_paths(before.get(key, MISSING), after.get(key, MISSING), (*key_path, key))
+    ]
 
 
 class File:
@@ -442,8 +448,8 @@ class File:
             self.attributes(temporary, self.module.params["mode"] or "0644")
         os.replace(temporary, self.path)
 
-    def keep_former(self, record):
-        """Keep the file and the record as they are, for fresh_service to put back, unless an earlier run did."""
+    def keep_former(self, backup):
+        """Keep the file and the backup as they are, for service_current to put back, unless an earlier run did."""
         former = self.module.params["former"]
         if not former or os.path.exists(former):
             return
@@ -453,33 +459,33 @@ class File:
 
         status = os.stat(self.path) if self.exists else None
         attributes = {"mode": status.st_mode & 0o7777, "uid": status.st_uid, "gid": status.st_gid} if status else {}
-        kept = [{**stored(self.path, self.raw), **attributes}, {**stored(record.path, record.raw), "mode": 0o600}]
+        kept = [{**stored(self.path, self.raw), **attributes}, {**stored(backup.path, backup.raw), "mode": 0o600}]
         os.makedirs(os.path.dirname(former), mode=0o755, exist_ok=True)
         os.replace(self.temporary(os.path.dirname(former), json.dumps(kept, indent=2) + "\n"), former)
 
-    def keep(self, record):
-        """Write the record before the file, so that a run that is broken between them can be undone."""
-        os.makedirs(os.path.dirname(record.path), mode=0o755, exist_ok=True)
-        os.replace(self.temporary(os.path.dirname(record.path), record.text()), record.path)
+    def keep(self, backup):
+        """Write the backup before the file, so that a run that is broken between them can be undone."""
+        os.makedirs(os.path.dirname(backup.path), mode=0o755, exist_ok=True)
+        os.replace(self.temporary(os.path.dirname(backup.path), backup.text()), backup.path)
 
 
-def present(module, file, record):
-    before = record.text()
-    content = merged(file.content, record, module.params)
-    keys = ways(file.content, content)
+def present(module, file, backup):
+    before = backup.text()
+    content = merged(file.content, backup, module.params)
+    keys = key_paths(file.content, content)
     text = dump(content, file.text)
     if keys:
         file.validate(text)
         if not module.check_mode:
             file.allow_owner(file.folder)
-        record.made_folder = file.make_folder() or record.made_folder
-        record.made_file = record.made_file or not file.exists
-        record.keep_bytes(file, text)
+        backup.made_folder = file.make_folder() or backup.made_folder
+        backup.made_file = backup.made_file or not file.exists
+        backup.keep_bytes(file, text)
     if not module.check_mode:
         if keys:
-            file.keep_former(record)
-        if record.text() != before:
-            file.keep(record)
+            file.keep_former(backup)
+        if backup.text() != before:
+            file.keep(backup)
         if keys:
             file.replace(text)
     changed = file.mend_folder()
@@ -487,28 +493,28 @@ def present(module, file, record):
     return bool(keys) or changed, keys, content
 
 
-def absent(module, file, record):
-    if not record.exists:
+def absent(module, file, backup):
+    if not backup.exists:
         return False, [], file.content
-    content = restored(file.content, record)
-    keys = ways(file.content, content)
-    gone = record.made_file and content == {}
-    original = record.bytes_before(file)
+    content = restored(file.content, backup)
+    keys = key_paths(file.content, content)
+    gone = backup.made_file and content == {}
+    original = backup.bytes_before(file)
     text = dump(content, file.text) if original is None else original
     if keys and not gone:
         file.validate(text)
     if not module.check_mode:
         if keys:
-            file.keep_former(record)
+            file.keep_former(backup)
         if gone and file.exists:
             os.remove(file.path)
         elif keys:
             file.replace(text)
-        if gone and record.made_folder and os.path.isdir(file.folder) and not os.listdir(file.folder):
+        if gone and backup.made_folder and os.path.isdir(file.folder) and not os.listdir(file.folder):
             os.rmdir(file.folder)
-        os.remove(record.path)
-        if not os.listdir(os.path.dirname(record.path)):
-            os.rmdir(os.path.dirname(record.path))
+        os.remove(backup.path)
+        if not os.listdir(os.path.dirname(backup.path)):
+            os.rmdir(os.path.dirname(backup.path))
     return True, keys, MISSING if gone else content
 
 
@@ -520,14 +526,14 @@ def diff(module, file, keys, content):
             return ""
         if not module.params["hide_values"]:
             return dump(some, file.text)
-        return "".join(f"{'.'.join(way)}: (a value)\n" for way in keys if get(some, way) is not MISSING)
+        return "".join(f"{'.'.join(key_path)}: (a value)\n" for key_path in keys if get(some, key_path) is not MISSING)
 
     before = show(file.content) if file.exists else ""
     if module.params["hide_values"]:
         after = "".join(
-            f"{'.'.join(way)}: (another value)\n"
-            for way in keys
-            if content is not MISSING and get(content, way) is not MISSING
+            f"{'.'.join(key_path)}: (another value)\n"
+            for key_path in keys
+            if content is not MISSING and get(content, key_path) is not MISSING
         )
     else:
         after = show(content)
@@ -542,7 +548,7 @@ def main():
             "merge": {"type": "dict", "default": {}},
             "defaults": {"type": "dict", "default": {}},
             "remove": {"type": "list", "elements": "list", "default": []},
-            "record": {"type": "path", "required": True},
+            "backup": {"type": "path", "required": True},
             "validate": {"type": "str"},
             "former": {"type": "path"},
             "hide_values": {"type": "bool", "default": False},
@@ -552,9 +558,9 @@ def main():
         supports_check_mode=True,
     )
     try:
-        file, record = File(module), Record(module.params["record"])
+        file, backup = File(module), Backup(module.params["backup"])
         state = present if module.params["state"] == "present" else absent
-        changed, keys, content = state(module, file, record)
+        changed, keys, content = state(module, file, backup)
         module.exit_json(changed=changed, keys=keys, diff=diff(module, file, keys, content))
     except Refused as refusal:
         module.fail_json(msg=str(refusal))

@@ -6,13 +6,13 @@ module: managed_files
 short_description: Own a set of files, and give back what was there before
 description:
   - Brings all files of a role into their state in one module run, and keeps what stood in their place before.
-  - O(state=absent) needs no list. It brings back the originals byte for byte with their mode and owner, and removes
+  - O(state=absent) needs no list. It restores the files byte for byte with their mode and owner, and removes
     what the module created, folders included. A file that the module never wrote is left alone.
   - A file with the right content and another mode or owner than the wanted one is mended.
   - Every file is validated, and its place tried, before the first one is written.
 options:
-  originals:
-    description: Folder for the originals and for the record of what was written. One for each role.
+  backup:
+    description: Folder for the files as they were before, and for the list of what was written. One for each role.
     type: path
     required: true
   state:
@@ -75,14 +75,14 @@ attributes:
 EXAMPLES = r"""
 - name: Write apt's proxy
   managed_files:
-    originals: /var/lib/wsl-dl-playbook/wsl_proxy
+    backup: /var/lib/wsl-dl-playbook/wsl_proxy
     files:
       - path: /etc/apt/apt.conf.d/99proxy
         content: "{{ lookup('ansible.builtin.template', '99proxy.j2') }}"
 
 - name: Bring back what was there
   managed_files:
-    originals: /var/lib/wsl-dl-playbook/wsl_proxy
+    backup: /var/lib/wsl-dl-playbook/wsl_proxy
     state: absent
 """
 
@@ -193,17 +193,17 @@ def missing_folders(path):
 class Files:
     def __init__(self, module):
         self.module = module
-        self.originals = module.params["originals"]
-        self.name = os.path.basename(self.originals)
-        self.record = json.loads(read(f"{self.originals}/record.json") or "{}")
+        self.backup = module.params["backup"]
+        self.name = os.path.basename(self.backup)
+        self.backed_up = json.loads(read(f"{self.backup}/record.json") or "{}")
         self.left = []
 
     def original(self, path):
-        return self.originals + path
+        return self.backup + path
 
     def is_edited(self, path, current):
         """Tell whether a file that people may edit is not as the module wrote it."""
-        return current is not None and digest(current) not in self.record.get(path, {}).get("written", [])
+        return current is not None and digest(current) not in self.backed_up.get(path, {}).get("written", [])
 
     # -- present -----------------------------------------------------------------------------------------------------
 
@@ -225,7 +225,7 @@ class Files:
             else:
                 content = file["content"].encode()
             owner = self.owner(file, current)
-            if path not in self.record or current != content or found(path) != (mode, *owner):
+            if path not in self.backed_up or current != content or found(path) != (mode, *owner):
                 plan[path] = {
                     "content": content,
                     "mode": mode,
@@ -256,7 +256,7 @@ class Files:
 
     def dropped(self):
         """Return the files that an earlier run wrote and that this one no longer wants."""
-        return self.record.keys() - {file["path"] for file in self.module.params["files"]}
+        return self.backed_up.keys() - {file["path"] for file in self.module.params["files"]}
 
     def validate(self, plan):
         for path, wanted in plan.items():
@@ -303,8 +303,8 @@ class Files:
         current, written = read(path), {}
         if wanted["keep_edits"]:  # both, since this run may break before it writes
             written = {"written": [digest(content) for content in (current, wanted["content"]) if content is not None]}
-        if path in self.record:
-            self.record[path].update(written)
+        if path in self.backed_up:
+            self.backed_up[path].update(written)
             return
         kept = current is not None and not wanted["block"] and current != wanted["content"]
         if kept:
@@ -312,7 +312,7 @@ class Files:
             shutil.copy2(path, self.original(path))
             owner = os.stat(path)
             os.chown(self.original(path), owner.st_uid, owner.st_gid)
-        self.record[path] = {
+        self.backed_up[path] = {
             "kept": kept,
             "block": wanted["block"],
             "created": current is None,
@@ -328,13 +328,13 @@ class Files:
         diff = self.diff(contents)
         if contents and not self.module.check_mode:
             self.try_places(plan)
-            os.makedirs(self.originals, mode=0o700, exist_ok=True)
+            os.makedirs(self.backup, mode=0o700, exist_ok=True)
             for path, content in dropped.items():
                 self.bring_back(path, content)
-            self.remove_folders(self.record.pop(path) for path in dropped)
+            self.remove_folders(self.backed_up.pop(path) for path in dropped)
             for path, wanted in plan.items():
                 self.remember(path, wanted)
-            write(f"{self.originals}/record.json", json.dumps(self.record, indent=2).encode() + b"\n", 0o600)
+            write(f"{self.backup}/record.json", json.dumps(self.backed_up, indent=2).encode() + b"\n", 0o600)
             for path, wanted in plan.items():
                 self.put(path, wanted)
         return {"changed": bool(contents), "files": sorted(contents), "left": sorted(self.left), "diff": diff}
@@ -350,7 +350,7 @@ class Files:
 
     def before(self, path):
         """Return what the file is without us: its content, or None when it has no business to be there."""
-        entry, current = self.record[path], read(path)
+        entry, current = self.backed_up[path], read(path)
         if "written" in entry and self.is_edited(path, current):
             return current
         if entry["kept"]:
@@ -361,18 +361,18 @@ class Files:
         return None
 
     def absent(self):
-        plan = {path: self.before(path) for path in self.record}
+        plan = {path: self.before(path) for path in self.backed_up}
         plan = {path: content for path, content in plan.items() if read(path) != content}
         diff = self.diff(plan)
         if not self.module.check_mode:
             for path, content in plan.items():
                 self.bring_back(path, content)
-            self.remove_folders(self.record.values())
-            shutil.rmtree(self.originals, ignore_errors=True)
-            shared = os.path.dirname(self.originals)
+            self.remove_folders(self.backed_up.values())
+            shutil.rmtree(self.backup, ignore_errors=True)
+            shared = os.path.dirname(self.backup)
             if os.path.isdir(shared) and not os.listdir(shared):
                 os.rmdir(shared)
-        return {"changed": bool(plan or self.record), "files": sorted(plan), "diff": diff}
+        return {"changed": bool(plan or self.backed_up), "files": sorted(plan), "diff": diff}
 
     def remove_folders(self, entries):
         """Remove the folders that were made for the files, unless somebody else put something into them."""
@@ -387,7 +387,7 @@ class Files:
                 os.remove(path)
             return
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        kept = self.record[path]["kept"]
+        kept = self.backed_up[path]["kept"]
         model = self.original(path) if kept else path
         like = os.stat(model)
         write(path, content, stat.S_IMODE(like.st_mode), owner_of(model))
@@ -419,7 +419,7 @@ def main():
     exactly_one = {"required_one_of": [("content", "block")], "mutually_exclusive": [("content", "block")]}
     module = AnsibleModule(
         argument_spec={
-            "originals": {"type": "path", "required": True},
+            "backup": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "files": {"type": "list", "elements": "dict", "options": file, "default": [], **exactly_one},
         },

@@ -43,7 +43,7 @@ def machine(tmp_path, monkeypatch, capsys, archive):
         known = {
             "codename": "jammy",
             "uri": f"{archive.url}/{mirror}",
-            "originals": str(tmp_path / "originals"),
+            "backup": str(tmp_path / "backup"),
             "paths": [str(sources), str(root / "etc/apt/sources.list.d/ubuntu.sources")],
         }
         return run_module.run(MODULE, capsys, **{**known, **arguments})
@@ -158,7 +158,7 @@ def preflight(machine, tmp_path):
             "apt_mirror_uri": uri,
             "__apt_mirror_codename": "jammy",
             "__apt_mirror_paths": [str(machine.sources)],
-            "__apt_mirror_originals": str(tmp_path / "originals"),
+            "__apt_mirror_backup": str(tmp_path / "backup"),
             "ansible_python_interpreter": sys.executable,
         }
         done = subprocess.run(
@@ -172,7 +172,7 @@ def preflight(machine, tmp_path):
 
 
 def test_a_mirror_that_is_down_stops_no_machine_that_uses_it_already(preflight, machine, archive, tmp_path):
-    machine(originals=str(tmp_path / "originals/sources"))
+    machine(backup=str(tmp_path / "backup/sources"))
     before = machine.sources.read_bytes()
     (archive.folder / "mirror-a").rename(archive.folder / "gone")
     code, said = preflight(f"{archive.url}/mirror-a")

@@ -65,8 +65,8 @@ def mirror(tmp_path, capsys, monkeypatch):
         if text is not None:
             path.write_text(text)
         arguments = {"uri": MIRROR, "codename": codename} | arguments
-        paths, originals = [str(path), str(tmp_path / "missing")], str(tmp_path / "originals")
-        answer = run_module.run(MODULE, capsys, check=check, paths=paths, originals=originals, **arguments)
+        paths, backup = [str(path), str(tmp_path / "missing")], str(tmp_path / "backup")
+        answer = run_module.run(MODULE, capsys, check=check, paths=paths, backup=backup, **arguments)
         return answer, path.read_text()
 
     return mirror
@@ -117,7 +117,7 @@ def test_absent_gives_the_original_back_byte_for_byte_with_mode_and_time(mirror,
     assert mirror(state="absent")[1] == text
     assert path.stat().st_mode & 0o7777 == 0o640
     assert path.stat().st_mtime == 1_000_000_000
-    assert not (tmp_path / "originals").exists()
+    assert not (tmp_path / "backup").exists()
 
 
 def test_absent_keeps_what_others_added_meanwhile(mirror, tmp_path):
@@ -138,7 +138,7 @@ def test_check_mode_shows_the_change_and_writes_nothing(mirror, tmp_path):
     assert answer["changed"]
     assert answer["diff"][0]["after"] == JAMMY_MIRRORED
     assert text == JAMMY
-    assert not (tmp_path / "originals").exists()
+    assert not (tmp_path / "backup").exists()
 
 
 def test_a_run_that_broke_before_the_file_was_written_is_finished_by_the_next(mirror, monkeypatch, tmp_path):

@@ -69,5 +69,5 @@ def test_a_known_cause_comes_before_what_was_found():
 
 
 def test_errors_refuse_and_warnings_are_named():
-    assert role_value("apt_source", "__apt_source_errors_found", __apt_source_facts=FOUND) == FOUND["findings"][:1]
+    assert role_value("apt_source", "__apt_source_error_findings", __apt_source_facts=FOUND) == FOUND["findings"][:1]
     assert role_value("apt_source", "__apt_source_notes", __apt_source_facts=FOUND) == FOUND["findings"][1:]

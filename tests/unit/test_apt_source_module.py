@@ -65,7 +65,7 @@ def machine(tmp_path, monkeypatch, capsys):
             "suites": ["noble"],
             "components": ["stable"],
             "architectures": ["amd64"],
-            "originals": str(tmp_path / "originals"),
+            "backup": str(tmp_path / "backup"),
         }
         return run_module.run(module, capsys, **{**known, **arguments}), list(calls)
 
@@ -379,7 +379,7 @@ def test_absent_leaves_nothing_and_a_second_time_changes_nothing(machine):
     machine()
     assert machine(state="absent")[0]["changed"] is True
     assert files(machine.path / "parts") + files(machine.path / "keys") == before
-    assert not (machine.path / "originals" / "vendor").exists()
+    assert not (machine.path / "backup" / "vendor").exists()
     assert machine(state="absent")[0]["changed"] is False
 
 
@@ -391,10 +391,10 @@ def test_a_keyring_that_was_right_before_stays_with_absent(machine):
     assert keyring.read_text() == ONE
 
 
-def test_the_record_is_plain_json(machine):
+def test_the_backup_is_plain_json(machine):
     machine()
-    record = json.loads((machine.path / "originals" / "vendor" / "record.json").read_text())
-    assert set(record.values()) == {None}
+    backup = json.loads((machine.path / "backup" / "vendor" / "record.json").read_text())
+    assert set(backup.values()) == {None}
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def machine(tmp_path, monkeypatch, capsys, archive):
             "uris": [f"{archive.url}/vendor"],
             "suites": ["jammy"],
             "components": ["main"],
-            "originals": str(tmp_path / "originals"),
+            "backup": str(tmp_path / "backup"),
         }
         return run_module.run(run_module.load("apt_source"), capsys, **{**known, **arguments})
 

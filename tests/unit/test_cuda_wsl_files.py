@@ -14,7 +14,7 @@ GOOD = ["free 40", "gpu GPU 0: NVIDIA GeForce RTX 4090"]
 def value(expression, found=GOOD, release="24.04", **variables):
     facts = {
         "ansible_facts": {"architecture": "x86_64", "distribution_version": release},
-        "__cuda_wsl_look": {"stdout_lines": found},
+        "__cuda_wsl_facts_read": {"stdout_lines": found},
     }
     return role_value("cuda_wsl", expression, **(facts | variables))
 
@@ -25,7 +25,7 @@ def refusals(found=GOOD, **variables):
 
 def files(*found, **variables):
     facts = {"ansible_facts": {"distribution_version": "24.04"}}
-    return role_files("cuda_wsl", __cuda_wsl_look={"stdout_lines": list(found)}, **facts, **variables)
+    return role_files("cuda_wsl", __cuda_wsl_facts_read={"stdout_lines": list(found)}, **facts, **variables)
 
 
 def pinned(package):
@@ -112,9 +112,9 @@ def test_a_machine_that_is_not_wsl_gets_the_repository_of_its_release(release, t
 
 
 def test_the_look_gets_both_repositories_since_it_tells_which_counts():
-    assert value("__cuda_wsl_look_in") == f"{SITE}/wsl-ubuntu/x86_64 {SITE}/ubuntu2404/x86_64"
+    assert value("__cuda_wsl_facts_repositories") == f"{SITE}/wsl-ubuntu/x86_64 {SITE}/ubuntu2404/x86_64"
     mine = {"cuda_wsl_repository": "https://mirror.example/cuda/"}
-    assert value("__cuda_wsl_look_in", **mine) == "https://mirror.example/cuda https://mirror.example/cuda"
+    assert value("__cuda_wsl_facts_repositories", **mine) == "https://mirror.example/cuda https://mirror.example/cuda"
 
 
 def test_the_same_tree_on_another_site_has_the_same_key():
@@ -211,9 +211,9 @@ def test_the_links_of_a_version_are_those_of_nvidias_packages():
         ("exit 2", []),
     ],
 )
-def test_the_look_finds_the_active_toolkits(tmp_path, script, lines):
+def test_the_facts_name_the_active_toolkits(tmp_path, script, lines):
     assert [
-        line for line in look(tmp_path, {"update-alternatives": script}) if line[:6] in ("active", "chosen")
+        line for line in facts(tmp_path, {"update-alternatives": script}) if line[:6] in ("active", "chosen")
     ] == lines
 
 
@@ -229,31 +229,31 @@ PACKAGES = "".join(
 )
 
 
-def test_the_look_asks_the_repository_for_what_apt_does_not_know(tmp_path):
+def test_the_script_asks_the_repository_for_what_apt_does_not_know(tmp_path):
     (tmp_path / "index").write_text(PACKAGES)
     programs = {
         "curl": f'echo "$@" > {tmp_path}/asked; gzip -c {tmp_path}/index',
         "apt-cache": "true",
         "apt-get": "true",
     }
-    found = look(tmp_path, programs, "https://repo.lan/x", "http://127.0.0.1:17890", "cuda-toolkit-13-5")
+    found = facts(tmp_path, programs, "https://repo.lan/x", "http://127.0.0.1:17890", "cuda-toolkit-13-5")
     assert [line for line in found if line[:7] in ("offered", "indexed")] == ["offered 13-4", "offered 13-10"]
     assert (tmp_path / "asked").read_text().endswith("--proxy http://127.0.0.1:17890 https://repo.lan/x/Packages.gz\n")
 
 
 @pytest.mark.parametrize("words", [("https://repo.lan/x", "", "cuda-toolkit"), ("", "", "cuda-toolkit-13-5")])
-def test_the_look_asks_nobody_without_need(tmp_path, words):
-    look(tmp_path, {"curl": f"touch {tmp_path}/asked", "apt-cache": "true", "apt-get": "true"}, *words)
+def test_the_script_asks_nobody_without_need(tmp_path, words):
+    facts(tmp_path, {"curl": f"touch {tmp_path}/asked", "apt-cache": "true", "apt-get": "true"}, *words)
     assert not (tmp_path / "asked").exists()
 
 
-def look(folder, programs, *words):
-    """Return the lines of look.sh with stand-ins for programs."""
+def facts(folder, programs, *words):
+    """Return the lines of facts.sh with stand-ins for programs."""
     for name, text in programs.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
     words = words or ("", "", "cuda-toolkit")
-    argv = ["sh", ROLES / "cuda_wsl/files/look.sh", "cuda-drivers", *words]
+    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "cuda-drivers", *words]
     shown = subprocess.run(argv, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     return shown.stdout.splitlines()
 
@@ -335,7 +335,7 @@ def test_a_library_path_in_front_of_pytorchs_is_named_with_its_place():
     )
 
 
-@pytest.mark.parametrize("script", ["look.sh", "verify.sh"])
+@pytest.mark.parametrize("script", ["facts.sh", "verify.sh"])
 def test_the_scripts_are_valid_shell(script):
     assert subprocess.run(["sh", "-n", ROLES / "cuda_wsl/files" / script], check=False).returncode == 0
 
@@ -419,7 +419,7 @@ def test_outside_wsl_it_is_seen_whether_the_driver_comes_from_nvidias_repository
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    argv = ["sh", ROLES / "cuda_wsl/files/look.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
+    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
     shown = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     lines = shown.stdout.splitlines()
     assert "plain" in lines
@@ -451,7 +451,7 @@ def test_outside_wsl_a_driver_is_accepted_or_named(tmp_path, smi, says):
         (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{smi}\n")
     for path in tmp_path.iterdir():
         path.chmod(0o755)
-    argv = ["sh", ROLES / "cuda_wsl/files/look.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
+    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
     shown = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     (line,) = [line for line in shown.stdout.splitlines() if line.startswith(("gpu", "nogpu"))]
     assert line.startswith(says)

@@ -6,12 +6,12 @@ import pytest
 
 from tests.unit.role_values import role_files, role_value
 
-LOOK = ["home /home/dev"]
+FACTS = ["home /home/dev"]
 PROJECT = "/home/dev/projects/deep-learning"
 
 
 def given(found, variables):
-    return {"__devcontainer_look": {"stdout_lines": LOOK + list(found)}, "devcontainer_user": "dev"} | variables
+    return {"__devcontainer_facts_read": {"stdout_lines": FACTS + list(found)}, "devcontainer_user": "dev"} | variables
 
 
 def content(name, *found, **variables):

@@ -15,7 +15,7 @@ INSTALLED = {
     "docker-ce-cli": "5:28.5.2-1~ubuntu.24.04~noble",
     "docker-compose-plugin": "2.40.3-1~ubuntu.24.04~noble",
 }
-DEV = {"home": "/home/dev", "group": "dev", "problems": [], "windows": "", "dead_stores": [], "recorded": False}
+DEV = {"home": "/home/dev", "group": "dev", "problems": [], "windows": "", "dead_stores": [], "backed_up": False}
 STOCK = {"option": "-H fd://", "key": "hosts", "value": "fd://", "file": "/usr/lib/systemd/system/docker.service"}
 FOUND = {
     "wsl": True,

@@ -90,10 +90,10 @@ def test_a_missing_file_has_no_keys_and_no_problem(facts):
 
 def test_what_the_role_wrote_is_told_from_what_the_user_wrote(facts):
     entries = [
-        {"way": ["bip"], "after": "172.17.0.1/16"},
-        {"way": ["log-driver"], "before": "journald", "after": "json-file"},
-        {"way": ["log-opts", "max-size"], "after": "10m"},
-        {"way": ["debug"], "after": True},
+        {"key_path": ["bip"], "after": "172.17.0.1/16"},
+        {"key_path": ["log-driver"], "before": "journald", "after": "json-file"},
+        {"key_path": ["log-opts", "max-size"], "after": "10m"},
+        {"key_path": ["debug"], "after": True},
     ]
     content = {
         "bip": "172.17.0.1/16",
@@ -102,7 +102,12 @@ def test_what_the_role_wrote_is_told_from_what_the_user_wrote(facts):
         "debug": False,
         "data-root": "/big",
     }
-    assert facts.without_ours(content, entries) == {"log-driver": "journald", "debug": False, "data-root": "/big"}
+    theirs = {"log-driver": "journald", "debug": False, "data-root": "/big"}
+    assert facts.without_ours(content, entries) == theirs
+    earlier = [
+        {"way": entry["key_path"]} | {name: entry[name] for name in entry if name != "key_path"} for entry in entries
+    ]
+    assert facts.without_ours(content, earlier) == theirs
 
 
 # -- how dockerd is started --------------------------------------------------------------------------------------------
@@ -315,7 +320,7 @@ def test_a_helper_for_another_registry_than_docker_hub_stays(facts, write):
 
 def test_a_store_that_was_taken_out_stays_out_until_its_helper_is_back(facts, write):
     write(CLIENT, {"auths": {}})
-    write("/var/kept/dev.json", {"keys": [{"way": ["credsStore"], "before": "desktop.exe"}]})
+    write("/var/kept/dev.json", {"keys": [{"key_path": ["credsStore"], "before": "desktop.exe"}]})
     assert user(facts, clients="/var/kept")["dead_stores"] == [["credsStore"]]
     write("/mnt/c/Program Files/Docker/Docker/resources/bin/docker-credential-desktop.exe", "").chmod(0o755)
     back = user(facts, clients="/var/kept")
@@ -401,7 +406,7 @@ def test_a_config_json_on_a_windows_drive_is_found_by_its_real_path(facts, write
 
 
 def test_a_key_that_was_taken_out_stays_out(facts, write):
-    write("/var/kept/dev.json", {"keys": [{"way": ["proxies", "default", "noproxy"], "before": "x"}]})
+    write("/var/kept/dev.json", {"keys": [{"key_path": ["proxies", "default", "noproxy"], "before": "x"}]})
     found = user(facts, clients="/var/kept")
     assert (found["misspelt"], found["dead_stores"]) == ([["proxies", "default", "noproxy"]], [])
 

@@ -9,10 +9,10 @@ import pytest
 
 ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = [
-    "cuda_wsl/files/look.sh",
-    "devcontainer/files/look.sh",
-    "nvidia_ctk/files/look.sh",
-    "wsl_proxy/files/look.sh",
+    "cuda_wsl/files/facts.sh",
+    "devcontainer/files/facts.sh",
+    "nvidia_ctk/files/facts.sh",
+    "wsl_proxy/files/facts.sh",
     "wsl_proxy/files/wsl-proxy-upstream",
 ]
 MACHINES = {

@@ -145,15 +145,15 @@ def test_the_key_that_counts_is_set_without_a_new_warning_and_the_bytes_come_bac
     assert len(warnings) <= len(before)
     assert bytes_of(plan["text"])[:2] == data[:2] or not data
     assert (b"\r" in bytes_of(plan["text"])) is (b"\r" in data)
-    assert _module.ini_plan(plan["text"], plan["record"], WANTED) == plan
-    back = _module.ini_restore(plan["text"], plan["record"])
+    assert _module.ini_plan(plan["text"], plan["backup"], WANTED) == plan
+    back = _module.ini_restore(plan["text"], plan["backup"])
     assert (bytes_of(back["text"]), back["exists"]) == (data, True)
 
 
 def test_a_file_that_was_not_there_goes_again():
     plan = _module.ini_plan("", {}, WANTED, exists=False)
     assert plan["text"].startswith("[general]\ninstanceIdleTimeout=-1\n\n[wsl2]\nnetworkingMode=nat\n")
-    assert _module.ini_restore(plan["text"], plan["record"]) == {"text": "", "exists": False}
+    assert _module.ini_restore(plan["text"], plan["backup"]) == {"text": "", "exists": False}
 
 
 def test_a_twin_becomes_a_comment_and_the_comment_behind_a_value_stays():
@@ -173,7 +173,7 @@ def test_of_a_file_that_was_edited_meanwhile_only_our_keys_go_back(data):
     end = "\r\n" if b"\r" in data else "\n"
     added = f"{'' if plan['text'].endswith(chr(10)) else end}[wsl2]{end}processors=4{end}"
     edited = text_of(bytes_of(plan["text"]) + added.encode(encoding))
-    back = _module.ini_restore(edited, plan["record"])
+    back = _module.ini_restore(edited, plan["backup"])
     values, warnings = counting(back["text"])
     wanted, expected = counting(text_of(data))
     assert values == {**wanted, "wsl2": {**wanted["wsl2"], "processors": "4"}}
@@ -183,23 +183,23 @@ def test_of_a_file_that_was_edited_meanwhile_only_our_keys_go_back(data):
 def test_a_key_of_ours_that_the_user_changed_since_stays_his():
     plan = _module.ini_plan("[wsl2]\nmemory=8GB\n", {}, WANTED)
     edited = plan["text"].replace("networkingMode=nat", "networkingMode=mirrored")
-    back = _module.ini_restore(edited, plan["record"])
+    back = _module.ini_restore(edited, plan["backup"])
     assert counting(back["text"])[0] == {"wsl2": {"memory": "8GB", "networkingmode": "mirrored"}}
-    again = _module.ini_plan(edited, plan["record"], WANTED)
+    again = _module.ini_plan(edited, plan["backup"], WANTED)
     assert counting(again["text"])[0]["wsl2"]["networkingmode"] == "nat"
-    back = _module.ini_restore(again["text"], again["record"])
+    back = _module.ini_restore(again["text"], again["backup"])
     assert counting(back["text"])[0] == {"wsl2": {"memory": "8GB", "networkingmode": "mirrored"}}
 
 
 def test_a_setting_that_is_no_longer_asked_for_gets_its_former_value():
     first = _module.ini_plan("[wsl2]\nmemory=8GB\n", {}, {"wsl2": {"memory": "16GB", "processors": 4}})
     assert first["text"] == "[wsl2]\nmemory=16GB\nprocessors=4\n"
-    assert _module.ini_plan(first["text"], first["record"], {"wsl2": {"swap": 0}})["text"] == (
+    assert _module.ini_plan(first["text"], first["backup"], {"wsl2": {"swap": 0}})["text"] == (
         "[wsl2]\nmemory=8GB\nswap=0\n"
     )
 
 
-def test_a_record_of_an_earlier_version_gives_the_values_back():
+def test_a_backup_of_an_earlier_version_gives_the_values_back():
     merged = "[wsl2]\nswap=0\nvmIdleTimeout=-1\n\n[general]\ninstanceIdleTimeout=-1\n"
     saved = {"wsl2": {"vmIdleTimeout": "30000"}, "general": {"instanceIdleTimeout": None}}
     assert _module.ini_restore(merged, saved)["text"] == "[wsl2]\nswap=0\nvmIdleTimeout=30000\n"
@@ -272,5 +272,5 @@ def test_any_file_of_small_pieces_ends_with_the_wanted_values_and_comes_back():
         assert values["wsl2"]["autoproxy"] == "false", told
         assert values["general"]["instanceidletimeout"] == "-1", told
         assert not [line for line in warnings if "Duplicated" in line and "memory" not in line], told
-        assert _module.ini_plan(plan["text"], plan["record"], WANTED) == plan, told
-        assert _module.ini_restore(plan["text"], plan["record"]) == {"text": text, "exists": True}, told
+        assert _module.ini_plan(plan["text"], plan["backup"], WANTED) == plan, told
+        assert _module.ini_restore(plan["text"], plan["backup"]) == {"text": text, "exists": True}, told

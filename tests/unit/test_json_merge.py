@@ -28,7 +28,7 @@ def file(tmp_path):
 def merge(tmp_path, file, capsys):
     def run(**arguments):
         return run_module.run(
-            MODULE, capsys, **{"path": str(file), "record": str(tmp_path / "kept" / "daemon"), **arguments}
+            MODULE, capsys, **{"path": str(file), "backup": str(tmp_path / "kept" / "daemon"), **arguments}
         )
 
     return run
@@ -51,6 +51,17 @@ def test_a_second_run_changes_nothing(merge, file):
     before = file.read_text()
     answer = merge(merge=WANTED)
     assert (answer["changed"], answer["keys"], file.read_text()) == (False, [], before)
+
+
+def test_the_backup_of_an_earlier_version_is_restored(merge, file, tmp_path):
+    file.write_text('{"log-driver": "journald", "debug": true}')
+    merge(merge={"log-driver": "json-file"})
+    file.write_text('{"log-driver": "json-file", "debug": false}')  # so that the keys are restored, not the bytes
+    backup = tmp_path / "kept" / "daemon"
+    backup.write_text(backup.read_text().replace('"key_path"', '"way"'))
+    assert '"way"' in backup.read_text()
+    merge(state="absent")
+    assert json.loads(file.read_text()) == {"log-driver": "journald", "debug": False}
 
 
 def test_the_indentation_of_the_file_stays(merge, file):
@@ -131,10 +142,10 @@ def test_a_removed_key_goes_and_comes_back(merge, file):
     assert json.loads(file.read_text()) == {"proxies": {"default": {"httpProxy": "http://h:1", "noproxy": "old"}}}
 
 
-def test_a_run_broken_after_the_record_can_be_finished_and_undone(merge, file):
+def test_a_run_broken_after_the_backup_can_be_finished_and_undone(merge, file):
     file.write_text(FOREIGN)
     merge(merge=WANTED)
-    file.write_text(FOREIGN)  # as if the record had been written, and the file not
+    file.write_text(FOREIGN)  # as if the backup had been written, and the file not
     assert merge(merge=WANTED)["changed"] is True
     merge(state="absent")
     assert json.loads(file.read_text()) == json.loads(FOREIGN)
@@ -216,7 +227,7 @@ def test_the_mode_of_an_existing_file_stays_unless_asked_for(merge, file):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_the_record_can_be_read_by_its_owner_only(merge, file, tmp_path):
+def test_the_backup_can_be_read_by_its_owner_only(merge, file, tmp_path):
     file.write_text(FOREIGN)
     merge(merge=WANTED)
     assert stat.S_IMODE((tmp_path / "kept" / "daemon").stat().st_mode) == 0o600
@@ -292,8 +303,8 @@ def test_two_roles_give_the_same_file_back_one_after_the_other(merge, file, tmp_
     file.write_text('{"a":1}')
     other = str(tmp_path / "kept" / "other")
     merge(merge={"b": 1})
-    merge(merge={"c": 1}, record=other)
-    merge(state="absent", record=other)
+    merge(merge={"c": 1}, backup=other)
+    merge(state="absent", backup=other)
     merge(state="absent")
     assert file.read_text() == '{"a":1}'
 
@@ -349,7 +360,7 @@ def test_a_wanted_key_wins_over_a_default(merge, file):
 # -- the former file ---------------------------------------------------------------------------------------------------
 
 
-def test_the_former_file_and_record_are_kept_until_somebody_has_tried_the_new_one(merge, file, tmp_path):
+def test_the_former_file_and_backup_are_kept_until_somebody_has_tried_the_new_one(merge, file, tmp_path):
     former = tmp_path / "kept" / "former"
     file.write_text('{"a":1}')
     merge(merge={"b": 1}, former=str(former))

@@ -19,7 +19,7 @@ def ask(tmp_path, capsys):
     def ask(*files, state="present", check=False):
         files = [file | {"path": str(tmp_path / file["path"])} for file in files]
         return run_module.run(
-            MODULE, capsys, check=check, originals=str(tmp_path / "store/role"), state=state, files=files
+            MODULE, capsys, check=check, backup=str(tmp_path / "store/role"), state=state, files=files
         )
 
     return ask

@@ -22,7 +22,7 @@ NAMES = [
 
 
 def value(expression, *found, **variables):
-    return role_value("nvidia_ctk", expression, __nvidia_ctk_look={"stdout_lines": list(found)}, **variables)
+    return role_value("nvidia_ctk", expression, __nvidia_ctk_facts_read={"stdout_lines": list(found)}, **variables)
 
 
 def refusals(*found, **variables):
@@ -127,7 +127,7 @@ def installed(*versions):
         ("", "Run the command by hand for more."),
     ],
 )
-def test_a_failed_proof_names_exactly_one_cause(error, cause):
+def test_a_failed_smoke_test_names_exactly_one_cause(error, cause):
     said = value("__nvidia_ctk_cause", __nvidia_ctk_answer={"stderr": error, "stdout": ""}, nvidia_ctk_user="dev")
     known = [entry["cause"] for entry in value("__nvidia_ctk_causes", nvidia_ctk_user="dev")]
     assert cause in said
@@ -138,7 +138,7 @@ def test_a_machine_with_docker_and_a_gpu_is_taken():
     assert refusals() == []
 
 
-def test_no_gpu_is_refused_unless_the_proof_is_switched_off():
+def test_no_gpu_is_refused_unless_the_smoke_test_is_switched_off():
     without = [READY[0], READY[2]]
     assert 'run "wsl --update" and "wsl --shutdown"' in refusals(*without)[0]
     assert refusals(*without, nvidia_ctk_gpu_check=False) == []
@@ -221,7 +221,7 @@ def test_a_version_pins_all_four_packages():
     assert set(wanted) == {f"{name}=1.20.0-*" for name in NAMES}
 
 
-def test_a_proof_counts_for_its_own_image_and_user_only():
+def test_a_smoke_test_counts_for_its_own_image_and_user_only():
     assert value("__nvidia_ctk_proved", "proved ubuntu:24.04 root") is True
     assert value("__nvidia_ctk_proved", "proved busybox root") is False
     assert value("__nvidia_ctk_proved", "proved ubuntu:24.04 root", nvidia_ctk_user="dev") is False
@@ -229,7 +229,7 @@ def test_a_proof_counts_for_its_own_image_and_user_only():
     assert value("__nvidia_ctk_proved") is False
 
 
-def test_a_user_who_is_not_there_is_refused_where_the_proof_needs_him():
+def test_a_user_who_is_not_there_is_refused_where_the_smoke_test_needs_him():
     found = [*READY, "unknown sue"]
     assert refusals(*found, nvidia_ctk_user="sue") == [
         "nvidia_ctk_user names sue, who is no user of this machine. Make the account first, or name another one."
@@ -262,19 +262,22 @@ def test_nvidias_own_key_is_the_default():
 
 @pytest.fixture
 def look(tmp_path):
-    """Return a function that runs look.sh in a machine made of folders under tmp_path, and returns what it prints."""
-    role = Path(__file__).resolve().parents[2] / "roles" / "nvidia_ctk" / "files" / "look.sh"
+    """Return a function that runs facts.sh in a machine made of folders under tmp_path, and returns what it prints."""
+    role = Path(__file__).resolve().parents[2] / "roles" / "nvidia_ctk" / "files" / "facts.sh"
     text = re.sub(r"(?<![\w.}\"])/(usr|etc|var)/", rf"{tmp_path}/\1/", role.read_text())
     store = tmp_path / "usr/lib/wsl/drivers/nv_dispi.inf_amd64_1"
     spec = tmp_path / "var/run/cdi/nvidia.yaml"
-    for folder in (store, spec.parent, tmp_path / "etc/nvidia-container-toolkit", tmp_path / "saved"):
+    for folder in (store, spec.parent, tmp_path / "etc/nvidia-container-toolkit", tmp_path / "backup"):
         folder.mkdir(parents=True)
     (store / "libcuda.so.1.1").write_text("")
     spec.write_text(f"  - hostPath: {store}/libcuda.so.1.1\n")
 
     def run():
         done = subprocess.run(
-            ["sh", "-c", text, "look", tmp_path / "saved" / "proof", "root"], capture_output=True, text=True, timeout=20
+            ["sh", "-c", text, "facts", tmp_path / "backup" / "proof", "root"],
+            capture_output=True,
+            text=True,
+            timeout=20,
         )
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.replace(str(tmp_path), "").splitlines()

@@ -78,8 +78,8 @@ class Copy:
         constants |= STUBS.get(role, {})
         (folder / "vars" / "main.yml").write_text(yaml.safe_dump(constants))
         (folder / "tasks" / "preflight.yml").write_text(yaml.safe_dump(tasks))
-        if (folder / "tasks" / "look.yml").exists():
-            (folder / "tasks" / "look.yml").write_text("[]\n")
+        if (folder / "tasks" / "facts.yml").exists():
+            (folder / "tasks" / "facts.yml").write_text("[]\n")
 
     def refusing(self, folder: Path, file: str) -> list[dict]:
         """Return the tasks of a file, and of those that it includes, that can refuse."""

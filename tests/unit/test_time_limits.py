@@ -70,7 +70,7 @@ def test_an_nvidia_smi_that_hangs_is_named(tmp_path):
     smi = tmp_path / "nvidia-smi"
     smi.write_text("#!/bin/sh\nsleep 30\n")
     smi.chmod(0o755)
-    text = (ROOT / "roles/cuda_wsl/files/look.sh").read_text()
+    text = (ROOT / "roles/cuda_wsl/files/facts.sh").read_text()
     text = text.replace("/usr/lib/wsl/lib/nvidia-smi", str(smi)).replace("timeout --kill-after=5 60", "timeout 0.5")
     text = text.replace("if in_wsl; then", "if true; then")
     done = subprocess.run(["sh", "-c", text, "look", "none", "", ""], capture_output=True, text=True, timeout=25)
@@ -78,18 +78,20 @@ def test_an_nvidia_smi_that_hangs_is_named(tmp_path):
     assert said.startswith("nogpu nvidia-smi does not answer within a minute: run wsl --shutdown on Windows")
 
 
-def test_a_program_that_a_user_runs_for_the_proof_ends(tmp_path):
+def test_a_program_that_a_user_runs_for_the_smoke_test_ends(tmp_path):
     for name, text in {"runuser": 'shift 3; exec sh -c "$1"', "docker": "sleep 30"}.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
-    proof = tmp_path / "proof"
-    text = (ROOT / "roles/nvidia_ctk/files/proof.sh").read_text().replace("--kill-after=10 900", "--kill-after=1 0.5")
+    note = tmp_path / "proof"
+    text = (
+        (ROOT / "roles/nvidia_ctk/files/smoke_test.sh").read_text().replace("--kill-after=10 900", "--kill-after=1 0.5")
+    )
     done = subprocess.run(
-        ["sh", "-c", text, "proof", "ubuntu:24.04", "dev", proof],
+        ["sh", "-c", text, "smoke_test", "ubuntu:24.04", "dev", note],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
         capture_output=True,
         text=True,
         timeout=25,
     )
     assert (done.returncode, done.stderr.splitlines()[-1]) == (124, "docker run did not end within 15 minutes.")
-    assert not proof.exists()
+    assert not note.exists()

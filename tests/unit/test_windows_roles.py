@@ -626,11 +626,11 @@ def test_the_distribution_starts_with_windows_where_that_is_possible_and_wanted(
     assert value is unattended
 
 
-def test_the_record_of_the_wslconfig_of_an_earlier_version_keeps_the_former_values():
+def test_the_backup_of_the_wslconfig_of_an_earlier_version_keeps_the_former_values():
     known = wsl_pc(text=b"[wsl2]\nmemory=4GB\nvmIdleTimeout=-1\n", wsl_enable_memory="8GB")
     known["__wsl_enable_wslconfig_value"] = {"value": '{"wsl2": {"vmIdleTimeout": "60000"}}'}
     plan = role_value("wsl_enable", "__wsl_enable_wslconfig_plan", **known)
-    assert plan["record"]["keys"] == {
+    assert plan["backup"]["keys"] == {
         "general": {"instanceIdleTimeout": None},
         "wsl2": {"memory": "4GB", "networkingMode": None, "vmIdleTimeout": "60000"},
     }

@@ -17,12 +17,14 @@ def refusals(**variables):
 
 
 def cause(message, *found):
-    look = {"stdout_lines": list(found)}
-    return role_value("wsl_proxy", "__wsl_proxy_cause", ansible_failed_result={"msg": message}, __wsl_proxy_look=look)
+    facts = {"stdout_lines": list(found)}
+    return role_value(
+        "wsl_proxy", "__wsl_proxy_cause", ansible_failed_result={"msg": message}, __wsl_proxy_facts_read=facts
+    )
 
 
 def files(*found, **variables):
-    return role_files("wsl_proxy", __wsl_proxy_look={"stdout_lines": list(found)}, **variables)
+    return role_files("wsl_proxy", __wsl_proxy_facts_read={"stdout_lines": list(found)}, **variables)
 
 
 def listens(unit):
@@ -52,34 +54,38 @@ def test_the_relay_listens_for_the_distro_alone_without_a_docker_address():
 
 
 @pytest.fixture
-def look(tmp_path):
-    """Run look.sh on a machine that has these files (path: text) and no others, and return what it says of a kind."""
+def facts(tmp_path):
+    """Run facts.sh on a machine that has these files (path: text) and no others, and return what it says of a kind."""
     script = re.sub(
-        r"(?<![\w.*])/(?=(etc|home|root|var/lib)/)", f"{tmp_path}/", (ROLES / "wsl_proxy/files/look.sh").read_text()
+        r"(?<![\w.*])/(?=(etc|home|root|var/lib)/)", f"{tmp_path}/", (ROLES / "wsl_proxy/files/facts.sh").read_text()
     )
 
-    def look(kind, files, relay="17890"):
+    def facts(kind, files, relay="17890"):
         for path, text in files.items():
             target = tmp_path / path.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(text.encode() if isinstance(text, str) else text)
-        argv = ["sh", "-c", script, "look", "echo 10.0.0.1:7890", relay, "7890", ""]
+        argv = ["sh", "-c", script, "facts", "echo 10.0.0.1:7890", relay, "7890", ""]
         shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
         return [line.replace(str(tmp_path), "") for line in shown.splitlines() if line.startswith(kind)]
 
-    return look
+    return facts
 
 
-OURS = b'{"keys": [{"way": ["log-driver"], "after": "json-file"}, {"way": ["bip"], "after": "10.213.0.1/24"}]}'
+OURS = (
+    b'{"keys": [{"key_path": ["log-driver"], "after": "json-file"}, {"key_path": ["bip"], "after": "10.213.0.1/24"}]}'
+)
+OF_AN_EARLIER_VERSION = OURS.replace(b'"key_path"', b'"way"')
 
 
 @pytest.mark.parametrize(
-    ("daemon", "record", "found"),
+    ("daemon", "backup", "found"),
     [
         (b'{"bip": "192.168.88.1/24", "fixed-cidr": "192.168.88.0/25"}', None, ["bip 192.168.88.1"]),
         (b'\xef\xbb\xbf{"bip": "192.168.88.1/24"}', None, ["bip 192.168.88.1"]),
         (b'{"bip": "192.168.88.1/24"}', OURS, ["bip 192.168.88.1"]),
         (b'{"bip": "10.213.0.1/24"}', OURS, []),
+        (b'{"bip": "10.213.0.1/24"}', OF_AN_EARLIER_VERSION, []),
         (b'{"bip": "10.213.0.1/24"}', b"no JSON", ["bip 10.213.0.1"]),
         (b'{"log-driver": "local"}', None, []),
         (b'{"bip": "nonsense; reboot"}', None, []),
@@ -87,9 +93,9 @@ OURS = b'{"keys": [{"way": ["log-driver"], "after": "json-file"}, {"way": ["bip"
         (None, None, []),
     ],
 )
-def test_the_users_own_network_of_docker0_is_found_and_ours_is_not_taken_for_it(look, daemon, record, found):
-    paths = {"/etc/docker/daemon.json": daemon, "/var/lib/wsl-dl-playbook/docker_engine/daemon.json": record}
-    assert look("bip", {path: text for path, text in paths.items() if text is not None}) == found
+def test_the_users_own_network_of_docker0_is_found_and_ours_is_not_taken_for_it(facts, daemon, backup, found):
+    paths = {"/etc/docker/daemon.json": daemon, "/var/lib/wsl-dl-playbook/docker_engine/daemon.json": backup}
+    assert facts("bip", {path: text for path, text in paths.items() if text is not None}) == found
 
 
 needs_apt = pytest.mark.skipif(not shutil.which("apt-config"), reason="this machine has no apt")
@@ -108,33 +114,33 @@ SOURCES = ["/etc/apt/apt.conf", "/etc/apt/apt.conf.d/proxy.conf", "/etc/apt/apt.
         'APT::Get::Assume-Yes "true";\nAcquire { http { Proxy "http://u:geheim@172.29.0.1:1080"; }; };\n',
     ],
 )
-def test_what_apt_reads_after_our_file_is_found_in_any_spelling(look, text):
-    assert look("apt", {SOURCES[0]: text}) == ["aptmain"]
-    (said,) = look("aptlater", {SOURCES[2]: text})
+def test_what_apt_reads_after_our_file_is_found_in_any_spelling(facts, text):
+    assert facts("apt", {SOURCES[0]: text}) == ["aptmain"]
+    (said,) = facts("aptlater", {SOURCES[2]: text})
     number = 2 if text.startswith("APT") else 1
     assert said.startswith(f"aptlater /etc/apt/apt.conf.d/zzz:{number}:")
     assert "geheim" not in said
 
 
 @needs_apt
-def test_what_apt_reads_before_our_file_or_not_at_all_is_no_trouble(look):
+def test_what_apt_reads_before_our_file_or_not_at_all_is_no_trouble(facts):
     text = 'Acquire::http::Proxy "http://172.29.0.1:1080";\n'
     names = ["01proxy", "proxy.conf", "99proxy", "zz-wsl", "zzz.bak", "zzz.conf~", "zzz.dpkg-old"]
-    assert look("apt", {f"/etc/apt/apt.conf.d/{name}": text for name in names}) == []
-    assert look("apt", {"/etc/apt/apt.conf": '// Acquire::http::Proxy "x";\nAPT::Color "0";\n'}) == []
+    assert facts("apt", {f"/etc/apt/apt.conf.d/{name}": text for name in names}) == []
+    assert facts("apt", {"/etc/apt/apt.conf": '// Acquire::http::Proxy "x";\nAPT::Color "0";\n'}) == []
 
 
 @needs_apt
-def test_our_own_lines_are_not_taken_for_somebodys(look):
+def test_our_own_lines_are_not_taken_for_somebodys(facts):
     block = '\n# BEGIN wsl-dl-playbook wsl_proxy, last\nAcquire::http::Proxy "x";\n# END wsl-dl-playbook wsl_proxy\n'
-    assert look("apt", {"/etc/apt/apt.conf": f'APT::Color "0";\n{block}'}) == []
+    assert facts("apt", {"/etc/apt/apt.conf": f'APT::Color "0";\n{block}'}) == []
     ours = files()["/etc/apt/apt.conf.d/zz-wsl-proxy"]["content"]
-    assert look("apt", {"/etc/apt/apt.conf.d/zz-wsl-proxy": ours}) == []
+    assert facts("apt", {"/etc/apt/apt.conf.d/zz-wsl-proxy": ours}) == []
 
 
 @needs_apt
 @pytest.mark.parametrize("path", SOURCES)
-def test_a_proxy_of_one_host_that_is_dead_is_named_and_direct_or_a_living_one_is_not(look, path):
+def test_a_proxy_of_one_host_that_is_dead_is_named_and_direct_or_a_living_one_is_not(facts, path):
     with socket.socket() as server:
         server.bind(("127.0.0.7", 0))
         server.listen()
@@ -142,12 +148,12 @@ def test_a_proxy_of_one_host_that_is_dead_is_named_and_direct_or_a_living_one_is
             f'Acquire::http::Proxy::archive.ubuntu.com "{DEAD}";\nAcquire::https::proxy::mirror.lan "DIRECT";\n'
             f'Acquire::http::Proxy::repo.lan "http://127.0.0.7:{server.getsockname()[1]}/";\n'
         )
-        assert look("apt", {path: text}) == [f'aptdead {path}:1:Acquire::http::Proxy::archive.ubuntu.com "{DEAD}";']
+        assert facts("apt", {path: text}) == [f'aptdead {path}:1:Acquire::http::Proxy::archive.ubuntu.com "{DEAD}";']
 
 
 def test_what_keeps_apt_from_the_relay_is_refused_with_file_line_and_remedy():
     found = ["aptlater /etc/apt/apt.conf.d/zzz:1:x", "aptdead /etc/apt/apt.conf:4:y"]
-    later, dead = role_value("wsl_proxy", "__wsl_proxy_found_refusals", __wsl_proxy_look={"stdout_lines": found})
+    later, dead = role_value("wsl_proxy", "__wsl_proxy_facts_refusals", __wsl_proxy_facts_read={"stdout_lines": found})
     assert "/etc/apt/apt.conf.d/zzz:1:x. Delete the lines, or rename the file" in later
     assert "/etc/apt/apt.conf:4:y. Delete the line" in dead
 
@@ -175,13 +181,13 @@ TUTORIAL = 'export hostip=$(hostname).local\nexport http_proxy="http://$(hostnam
         ("/etc/environment", 'http_proxy="http://h:1"\n', '1:http_proxy="http://h:1"'),
     ],
 )
-def test_a_proxy_that_others_have_set_is_named_with_file_and_line(look, path, text, found):
-    assert look("foreign", {path: text}) == [f"foreign {path}:{found}"]
+def test_a_proxy_that_others_have_set_is_named_with_file_and_line(facts, path, text, found):
+    assert facts("foreign", {path: text}) == [f"foreign {path}:{found}"]
 
 
 @pytest.mark.parametrize("text", ["# export http_proxy=http://h:1\n", "unset http_proxy\n", "echo $http_proxy\n"])
-def test_a_line_that_sets_no_proxy_is_not_named(look, text):
-    assert look("foreign", {"/home/dev/.bashrc": text}) == []
+def test_a_line_that_sets_no_proxy_is_not_named(facts, text):
+    assert facts("foreign", {"/home/dev/.bashrc": text}) == []
 
 
 def test_the_relay_has_descriptors_for_all_connections_that_it_takes():
@@ -199,8 +205,8 @@ def test_the_relay_has_descriptors_for_all_connections_that_it_takes():
     ],
 )
 def test_the_address_is_written_as_a_url_wants_it_when_it_is_asked(upstream, target):
-    look = {"stdout_lines": [f"upstream {upstream}"]}
-    assert role_value("wsl_proxy", "__wsl_proxy_target", __wsl_proxy_look=look) == target
+    facts = {"stdout_lines": [f"upstream {upstream}"]}
+    assert role_value("wsl_proxy", "__wsl_proxy_target", __wsl_proxy_facts_read=facts) == target
 
 
 def test_the_relay_asks_the_resolver_at_each_start_and_ends_when_idle():
@@ -342,15 +348,15 @@ def test_outside_wsl_no_failure_speaks_of_windows(message, says):
     assert "WSL" not in text or "407" in message
 
 
-def test_who_has_the_relays_port_is_named(look):
+def test_who_has_the_relays_port_is_named(facts):
     server = "import socket, time; server = socket.create_server(('127.0.0.1', 0))"
     program = f"{server}; print(server.getsockname()[1], flush=True); time.sleep(60)"
     with subprocess.Popen(["python3", "-c", program], stdout=subprocess.PIPE, text=True) as squatter:
         port = squatter.stdout.readline().strip()
-        found = look("taken", {}, relay=port)
+        found = facts("taken", {}, relay=port)
         squatter.kill()
     assert found == [f"taken {port}|python3|{squatter.pid}|"]
-    assert look("taken", {}, relay=port) == []
+    assert facts("taken", {}, relay=port) == []
 
 
 @pytest.mark.parametrize(
@@ -365,5 +371,5 @@ def test_who_has_the_relays_port_is_named(look):
 )
 def test_a_taken_port_is_refused_with_its_owner_and_the_remedy(service, words):
     found = {"stdout_lines": [f"taken 17890|nginx|812|{service}"]}
-    (refusal,) = role_value("wsl_proxy", "__wsl_proxy_found_refusals", __wsl_proxy_look=found)
+    (refusal,) = role_value("wsl_proxy", "__wsl_proxy_facts_refusals", __wsl_proxy_facts_read=found)
     assert refusal.startswith(f"Port 17890, which the relay needs, is taken by nginx {words}")

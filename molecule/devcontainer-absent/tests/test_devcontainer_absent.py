@@ -18,5 +18,5 @@ def test_an_emptied_folder_is_gone(host):
     assert not host.file("/home/dev/projects/deep-learning/.vscode").exists
 
 
-def test_nothing_is_left_in_the_folder_of_originals(host):
+def test_nothing_is_left_in_the_folder_of_backups(host):
     assert not host.file("/var/lib/wsl-dl-playbook/devcontainer").exists

@@ -30,7 +30,7 @@ def test_the_older_source_is_back_and_ours_is_gone(host):
     assert not host.file("/etc/apt/keyrings/docker.asc").exists
 
 
-def test_nothing_is_left_in_the_folder_of_originals(host):
+def test_nothing_is_left_in_the_folder_of_backups(host):
     left = host.check_output("find /var/lib/wsl-dl-playbook -path '*docker*'")
     assert left == ""
 

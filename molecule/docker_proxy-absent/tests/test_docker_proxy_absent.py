@@ -29,5 +29,5 @@ def test_the_daemon_no_longer_uses_the_relay(host):
     assert host.check_output("docker info --format '{{.HTTPProxy}}'") == "http://winbox.local:7890"
 
 
-def test_nothing_is_left_in_the_folder_of_originals(host):
+def test_nothing_is_left_in_the_folder_of_backups(host):
     assert not host.file("/var/lib/wsl-dl-playbook/docker_proxy").exists

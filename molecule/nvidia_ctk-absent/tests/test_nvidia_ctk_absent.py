@@ -29,5 +29,5 @@ def test_the_older_sources_are_back_and_ours_is_gone(host):
     assert not host.file("/usr/share/keyrings/nvidia-container-toolkit-keyring.gpg").exists
 
 
-def test_nothing_is_left_in_the_folder_of_originals(host):
+def test_nothing_is_left_in_the_folder_of_backups(host):
     assert host.check_output("find /var/lib/wsl-dl-playbook -path '*nvidia*'") == ""

@@ -47,7 +47,7 @@ TASKS = {
         "nvidia_ctk : absent | Take the runtime from Docker",
         "nvidia_ctk : absent | Remove the four packages",
         "apt_source : Trust or forget the apt repository nvidia-container-toolkit",
-        "nvidia_ctk : absent | Remove the description of the GPU, what the packages leave, and the note of the proof",
+        "nvidia_ctk : absent | Remove the GPU's description, what the packages leave, and the note of the smoke test",
     ],
 }
 

@@ -27,5 +27,5 @@ def test_a_login_shell_knows_no_proxy(user_run):
     assert "17890" not in user_run("env").stdout
 
 
-def test_the_folder_of_originals_is_gone(host):
+def test_the_folder_of_backups_is_gone(host):
     assert not host.file("/var/lib/wsl-dl-playbook").exists

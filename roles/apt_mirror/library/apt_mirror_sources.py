@@ -13,8 +13,8 @@ description:
     sources as they will be. So a mirror that does not work leaves the machine as it was, with a former mirror too.
   - The mirror is judged by its own index only. Other sources in the same files are fetched as well where the mirror's
     index was missing; what is wrong with them becomes a warning with file and line.
-  - The originals are kept. O(state=absent) brings them back byte for byte; when somebody edited the file meanwhile, it
-    gives the edited file its old addresses.
+  - The files as they were are kept. O(state=absent) brings them back byte for byte; when somebody edited the file
+    meanwhile, it gives the edited file its old addresses.
 options:
   codename:
     description: Codename of the release.
@@ -40,8 +40,8 @@ options:
     description: How long to wait for another program that fetches an index, in seconds.
     type: int
     default: 120
-  originals:
-    description: Folder for the originals.
+  backup:
+    description: Folder for the files as they were before.
     type: path
     required: true
   paths:
@@ -66,7 +66,7 @@ EXAMPLES = r"""
   apt_mirror_sources:
     codename: noble
     uri: https://mirrors.ustc.edu.cn/ubuntu
-    originals: /var/lib/wsl-dl-playbook/apt_mirror/sources
+    backup: /var/lib/wsl-dl-playbook/apt_mirror/sources
     paths: [/etc/apt/sources.list, /etc/apt/sources.list.d/ubuntu.sources]
 """
 
@@ -172,11 +172,11 @@ def write(path, content, like):
 class Sources:
     """One sources file, with its original and what we made of it."""
 
-    def __init__(self, path, originals):
+    def __init__(self, path, backup):
         self.path = path
         name = path.strip("/").replace("/", "_")
-        self.original_path = f"{originals}/{name}.original"
-        self.written_path = f"{originals}/{name}.written"
+        self.original_path = f"{backup}/{name}.original"
+        self.written_path = f"{backup}/{name}.written"
         self.current, original, written = read(path), read(self.original_path), read(self.written_path)
         self.owned = original is not None
         known = self.owned and self.current is not None
@@ -298,7 +298,7 @@ def main():
             "origin": {"type": "str", "default": "Ubuntu"},
             "http_proxy": {"type": "str", "default": ""},
             "lock_timeout": {"type": "int", "default": 120},
-            "originals": {"type": "path", "required": True},
+            "backup": {"type": "path", "required": True},
             "paths": {"type": "list", "elements": "path", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
@@ -307,7 +307,7 @@ def main():
     os.umask(0o022)
     wanted = module.params
     present = wanted["state"] == "present"
-    all_sources = [Sources(path, wanted["originals"]) for path in wanted["paths"]]
+    all_sources = [Sources(path, wanted["backup"]) for path in wanted["paths"]]
     plan = {}
     for sources in all_sources:
         if sources.current is None:
@@ -343,7 +343,7 @@ def main():
             else:
                 write(sources.path, content, like=sources.original_path if sources.untouched else sources.path)
         if not present:
-            shutil.rmtree(wanted["originals"], ignore_errors=True)
+            shutil.rmtree(wanted["backup"], ignore_errors=True)
     diff = [
         {"before_header": sources.path, "after_header": sources.path, "before": sources.current, "after": content}
         for sources, content in plan.items()

@@ -24,8 +24,8 @@ WANTED = {
     "users": [],  # who uses Docker
     "options": {},  # keys for daemon.json that win over what is there
     "bip": "",  # docker0's address and network where the machine's owner has chosen none
-    "record": "",  # json_merge's record of daemon.json
-    "clients": "",  # folder with json_merge's records of the users' config.json
+    "backup": "",  # json_merge's backup of daemon.json
+    "clients": "",  # folder with json_merge's backups of the users' config.json
     "packages": [],  # which of them are installed?
     "daemon": False,  # ask systemd and the daemon what they run with, too
 }
@@ -137,13 +137,13 @@ def read_json(path):
     return content, ""
 
 
-def entries_of(record):
+def entries_of(backup):
     """Return what json_merge has changed in a file, as it noted it."""
-    return read_json(record)[0].get("keys", []) if record else []
+    return read_json(backup)[0].get("keys", []) if backup else []
 
 
-def value_at(content, way):
-    for key in way:
+def value_at(content, key_path):
+    for key in key_path:
         if not isinstance(content, dict) or key not in content:
             return None
         content = content[key]
@@ -154,7 +154,7 @@ def without_ours(content, entries):
     """Return the top of the object as its owner wrote it: without what json_merge put there."""
     content = json.loads(json.dumps(content))
     for entry in entries:
-        *parents, last = entry["way"]
+        *parents, last = entry.get("key_path") or entry["way"]
         holder = value_at(content, parents)
         if not isinstance(holder, dict) or "after" not in entry or holder.get(last) != entry["after"]:
             continue
@@ -379,15 +379,17 @@ def helper_is_there(user, name):
     return bool(shell) or any(os.access(f"{folder}/{program}", os.X_OK) for folder in folders if folder)
 
 
-def taken_out(record):
+def taken_out(backup):
     """Return the keys that json_merge took out of a file, and what stood there."""
     return [
-        (entry["way"], entry["before"]) for entry in entries_of(record) if "before" in entry and "after" not in entry
+        (entry.get("key_path") or entry["way"], entry["before"])
+        for entry in entries_of(backup)
+        if "before" in entry and "after" not in entry
     ]
 
 
-def is_store(way):
-    return way[0].lower() in ("credsstore", "credhelpers")
+def is_store(key_path):
+    return key_path[0].lower() in ("credsstore", "credhelpers")
 
 
 def dead_stores(user, content, taken):
@@ -397,15 +399,15 @@ def dead_stores(user, content, taken):
         if key.lower() == "credhelpers" and isinstance(helpers, dict):
             hub = [name for name in helpers if name in ("docker.io", "index.docker.io", "https://index.docker.io/v1/")]
             here += [([key, name], helpers[name]) for name in hub]
-    before = [(way, value) for way, value in taken if is_store(way)]
-    named = {json.dumps(way): value for way, value in before + here if isinstance(value, str) and value}
+    before = [(key_path, value) for key_path, value in taken if is_store(key_path)]
+    named = {json.dumps(key_path): value for key_path, value in before + here if isinstance(value, str) and value}
     there = {value: helper_is_there(user, value) for value in set(named.values())}
-    return [json.loads(way) for way, value in named.items() if not there[value]]
+    return [json.loads(key_path) for key_path, value in named.items() if not there[value]]
 
 
 def misspelt(content, taken):
     """Return the keys that the docker command takes for ours because it reads them in any case, now or before."""
-    ours, found = ("httpProxy", "httpsProxy", "noProxy"), [way for way, _ in taken if not is_store(way)]
+    ours, found = ("httpProxy", "httpsProxy", "noProxy"), [key_path for key_path, _ in taken if not is_store(key_path)]
     for top, group in content.items():
         if top.lower() != "proxies" or not isinstance(group, dict) or not isinstance(group.get("default"), dict):
             continue
@@ -503,10 +505,10 @@ def user_facts(name, wanted, addresses):
     path = f"{home}/.docker/config.json"
     real, kind = filesystem(path)
     content, problem = read_json(path)
-    record = f"{wanted['clients']}/{name}.json" if wanted["clients"] else ""
-    taken = taken_out(record)
+    backup = f"{wanted['clients']}/{name}.json" if wanted["clients"] else ""
+    taken = taken_out(backup)
     dead = dead_stores(name, content, taken)
-    recorded = bool(record) and os.path.exists(at(record))
+    backed_up = bool(backup) and os.path.exists(at(backup))
     place = (
         f"{path} is {real}, on a Windows drive, where files have no owner of Linux. Remove the link."
         if dead and kind in WINDOWS
@@ -519,8 +521,8 @@ def user_facts(name, wanted, addresses):
         "problems": [text for text in [problem, *checks, *plugin_problems(name, home, content)] if text],
         "windows": real if kind in WINDOWS else "",
         "dead_stores": dead,
-        "recorded": recorded,
-        "changes": bool(dead) or recorded or left_by_root(account, home),
+        "backed_up": backed_up,
+        "changes": bool(dead) or backed_up or left_by_root(account, home),
         "misspelt": misspelt(content, taken),
     }
 
@@ -699,7 +701,7 @@ def look(wanted):
     """Return the whole document."""
     wanted = {**WANTED, **wanted}
     content, problem = read_json(CONFIG)
-    foreign = without_ours(content, entries_of(wanted["record"]))
+    foreign = without_ours(content, entries_of(wanted["backup"]))
     options = flags()
     addresses = listens({**content, **wanted["options"]}, options)
     bip = str(wanted["options"].get("bip") or foreign.get("bip") or ("" if foreign.get("bridge") else wanted["bip"]))

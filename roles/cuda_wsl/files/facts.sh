@@ -1,9 +1,9 @@
 # role:cuda_wsl
-# Read-only look at the host, one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GB", "gpu NAME" or "nogpu CAUSE",
+# Reads the host, changes nothing. Prints one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GB", "gpu NAME" or "nogpu CAUSE",
 # "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT", "indexed VERSION" (by apt) or "offered VERSION" (by the repository),
 # "active LINK FOLDER", "chosen LINK FOLDER" where somebody and not the newest version decided, "noted VERSION" as the role chose it,
 # "plain": no WSL, "nvidias": the driver there is from NVIDIA's repository.
-# usage: sh -c THIS look "DRIVER-PATTERN ..." "REPOSITORY-IN-WSL REPOSITORY-ELSEWHERE" PROXY PACKAGE ...
+# usage: sh -c THIS facts "DRIVER-PATTERN ..." "REPOSITORY-IN-WSL REPOSITORY-ELSEWHERE" PROXY PACKAGE ...
 export LC_ALL=C.UTF-8
 set -f
 # WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.

@@ -23,12 +23,12 @@ UNIT = {
 @pytest.fixture
 def service(tmp_path, monkeypatch, capsys):
     """Return a function that runs the module against a systemd that answers with the given properties."""
-    module = run_module.load("fresh_service")
+    module = run_module.load("service_current")
     config = tmp_path / "daemon.json"
     config.write_text("{}")
     os.utime(config, (STARTED - 60, STARTED - 60))
 
-    def run(check=False, fails=None, companions=(), arguments=None, proof=(0, "", ""), **properties):
+    def run(check=False, fails=None, companions=(), arguments=None, smoke_test=(0, "", ""), **properties):
         calls = []
         units = [UNIT | properties, *({**UNIT, "Id": name, **more} for name, more in companions)]
         answer = "\n\n".join("\n".join(f"{key}={value}" for key, value in unit.items()) for unit in units)
@@ -47,7 +47,7 @@ def service(tmp_path, monkeypatch, capsys):
             if words[0] == "journalctl":
                 return 0, "starting up\nfailed to start daemon: bad key\nMain process exited\n", ""
             calls.append(" ".join(words))
-            return proof if bad() else (0, "", "")
+            return smoke_test if bad() else (0, "", "")
 
         monkeypatch.setattr(module.Service, "systemctl", systemctl)
         monkeypatch.setattr(module.Service, "limited", limited)
@@ -141,15 +141,15 @@ def kept(service, tmp_path):
     service.config.write_text('{"bad": true}')
     folder = tmp_path / "kept"
     folder.mkdir()
-    (folder / "daemon.json").write_text("the new record")
+    (folder / "daemon.json").write_text("the new backup")
     former = folder / "former.json"
     before = {"content": "e30=", "mode": 0o640, "uid": os.getuid(), "gid": os.getgid()}
-    record = {"path": str(folder / "daemon.json"), "content": None, "mode": 0o600}
-    former.write_text(json.dumps([{"path": str(service.config), **before}, record]))
+    backup = {"path": str(folder / "daemon.json"), "content": None, "mode": 0o600}
+    former.write_text(json.dumps([{"path": str(service.config), **before}, backup]))
     return former
 
 
-def test_a_file_with_which_the_service_does_not_start_is_put_back_with_its_record(service, kept):
+def test_a_file_with_which_the_service_does_not_start_is_put_back_with_its_backup(service, kept):
     answer, calls = service(fails="restart", arguments={"former": str(kept), "restart": True})
     assert answer["msg"].startswith(
         f"{service.config} was put back as it was before. docker.service runs with it again. What was wrong with the "
@@ -187,7 +187,9 @@ def test_a_trouble_that_is_not_the_files_leaves_the_file(service, tmp_path):
 
 def test_a_file_with_which_the_service_does_no_work_is_put_back(service, kept):
     broken = (1, "", "failed to set up container networking")
-    answer, _ = service(proof=broken, arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
+    answer, _ = service(
+        smoke_test=broken, arguments={"former": str(kept), "restart": True, "smoke_test": ["docker", "run"]}
+    )
     assert "docker.service runs, but does not do its work: failed to set up container networking" in answer["msg"]
     assert service.config.read_text() == "{}"
 
@@ -201,32 +203,36 @@ def test_a_file_that_was_not_there_before_is_removed_again(service, kept):
 
 def test_a_file_with_which_the_service_works_stays(service, kept):
     service.config.write_text('{"good": true}')
-    answer, calls = service(arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
+    answer, calls = service(arguments={"former": str(kept), "restart": True, "smoke_test": ["docker", "run"]})
     assert (answer["changed"], calls[-1]) == (True, "docker run")
     assert service.config.read_text() == '{"good": true}'
     assert [path.name for path in kept.parent.iterdir()] == ["daemon.json"]
 
 
-def test_a_run_that_broke_before_the_proof_is_made_up_for(service, kept):
+def test_a_run_that_broke_before_the_smoke_test_is_made_up_for(service, kept):
     os.utime(service.config, (STARTED - 60, STARTED - 60))
-    _, calls = service(proof=(1, "", "no"), arguments={"former": str(kept), "proof": ["docker", "run"]})
+    _, calls = service(smoke_test=(1, "", "no"), arguments={"former": str(kept), "smoke_test": ["docker", "run"]})
     assert calls[0] == "docker run"
     assert service.config.read_text() == "{}"
 
 
 def test_nothing_is_proved_again_where_nothing_was_started(service):
-    assert service(arguments={"proof": ["docker", "run"]})[1] == []
+    assert service(arguments={"smoke_test": ["docker", "run"]})[1] == []
 
 
 def test_check_mode_puts_nothing_back(service, kept):
-    service(check=True, fails="restart", arguments={"former": str(kept), "restart": True, "proof": ["docker", "run"]})
+    service(
+        check=True, fails="restart", arguments={"former": str(kept), "restart": True, "smoke_test": ["docker", "run"]}
+    )
     assert kept.exists()
     assert service.config.read_text() == '{"bad": true}'
 
 
 def test_no_answer_in_time_is_said(service):
     service.config.write_text("bad")
-    answer, _ = service(proof=(124, "", ""), arguments={"restart": True, "proof": ["docker", "run"], "timeout": 7})
+    answer, _ = service(
+        smoke_test=(124, "", ""), arguments={"restart": True, "smoke_test": ["docker", "run"], "timeout": 7}
+    )
     assert "does not do its work: no answer within 7 seconds" in answer["msg"]
 
 
@@ -236,7 +242,7 @@ def test_a_service_that_failed_and_waits_for_its_next_try_is_started(service):
 
 
 def test_every_question_has_a_time_limit(monkeypatch, capsys):
-    module, asked = run_module.load("fresh_service"), []
+    module, asked = run_module.load("service_current"), []
 
     def run_command(self, argv, **_):
         asked.append(argv)

@@ -1,7 +1,7 @@
 # role:devcontainer
-# Read-only look at the host, one finding a line: "home PATH", "unknown USER", "file PATH", "drive PATH", "missing PATH", "vscode COMMAND",
+# Reads the host, changes nothing. Prints one finding a line: "home PATH", "unknown USER", "file PATH", "drive PATH", "missing PATH", "vscode COMMAND",
 # "extension ID", "plain": no WSL.
-# usage: sh -c THIS look USER FOLDER DATASETS VSCODE     VSCODE: anything but "" to look for VS Code
+# usage: sh -c THIS facts USER FOLDER DATASETS VSCODE     VSCODE: anything but "" to look for VS Code
 # WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
 in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
 in_wsl || echo plain

@@ -11,15 +11,16 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = r"""
-module: fresh_service
+module: service_current
 short_description: Run a systemd service with what is on the disk now
 description:
   - Enables and starts a service, and restarts it when it was started before its program, its unit or one of its
     configuration files was last changed.
   - A handler forgets that a restart is due when the run breaks before it. This module finds it again, whoever made the
     change, and does in one module run what otherwise takes a task for each unit, a reload and a handler.
-  - A configuration file that M(json_merge) has changed is tried. When the service does not start with it, or O(proof)
-    fails, the file and its record are put back as O(former) has them, and the service runs with them again.
+  - A configuration file that M(json_merge) has changed is tried. When the service does not start with it, or
+    O(smoke_test) fails, the file and its backup are put back as O(former) has them, and the service runs with them
+    again.
   - systemd has O(timeout) seconds for each answer.
 options:
   name:
@@ -56,14 +57,14 @@ options:
       does not run with what is there now, nor with what was there before, that copy takes the place of the file, which
       is kept beside it with the ending C(.refused).
     type: path
-  proof:
+  smoke_test:
     description: Command that succeeds when the service really works. It runs after a start, and while there is
       something at O(former).
     type: list
     elements: str
     default: []
   timeout:
-    description: Seconds that systemd has for one answer, a start included, and the O(proof).
+    description: Seconds that systemd has for one answer, a start included, and the O(smoke_test).
     type: int
     default: 180
 attributes:
@@ -76,12 +77,12 @@ attributes:
 
 EXAMPLES = r"""
 - name: Run Docker with the daemon.json that is there
-  fresh_service:
+  service_current:
     name: docker.service
     files: [/etc/docker/daemon.json]
     companions: [containerd.service, docker.socket]
     former: /var/lib/wsl-dl-playbook/example/former.json
-    proof: [docker, version]
+    smoke_test: [docker, version]
 """
 
 RETURN = r"""
@@ -208,10 +209,10 @@ class Service:
             self.bring(name)
 
     def prove(self):
-        proof = self.module.params["proof"]
-        if not proof:
+        smoke_test = self.module.params["smoke_test"]
+        if not smoke_test:
             return
-        rc, out, err = self.limited(*proof)
+        rc, out, err = self.limited(*smoke_test)
         if rc:
             raise Refused(f"{self.units[0]} runs, but does not do its work: {self.text(rc, err or out)}")
 
@@ -230,14 +231,14 @@ class Service:
                 raise
             raise Refused(f"{' '.join(told)} What was wrong with the new one: {refusal}") from refusal
         if (self.started or kept) and not self.module.check_mode:
-            self.remember_good()
+            self.keep_good()
         if kept and not self.module.check_mode:
             os.remove(former)
             folder = os.path.dirname(former)
             if not os.listdir(folder):
                 os.rmdir(folder)
 
-    def remember_good(self):
+    def keep_good(self):
         """Keep a copy of the configuration with which the service has proved to work."""
         good, path = self.module.params["good"], self.module.params["files"][:1]
         if not good or not path or not os.path.exists(path[0]):
@@ -261,7 +262,7 @@ class Service:
         return ""
 
     def put_former_back(self):
-        """Bring the former file and its record back, and run the service with them; return what to tell of it."""
+        """Bring the former file and its backup back, and run the service with them; return what to tell of it."""
         former, self.wrong = self.module.params["former"], "unknown"
         if not former or not os.path.exists(former):
             return []
@@ -319,7 +320,7 @@ def put(entry):
             os.remove(entry["path"])
         return
     os.makedirs(os.path.dirname(entry["path"]), mode=0o755, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".fresh_service.", dir=os.path.dirname(entry["path"]))
+    handle, temporary = tempfile.mkstemp(prefix=".service_current.", dir=os.path.dirname(entry["path"]))
     with os.fdopen(handle, "wb") as file:
         file.write(base64.b64decode(entry["content"]))
     os.chmod(temporary, entry["mode"])
@@ -337,7 +338,7 @@ def main():
             "restart": {"type": "bool", "default": False},
             "former": {"type": "path"},
             "good": {"type": "path"},
-            "proof": {"type": "list", "elements": "str", "default": []},
+            "smoke_test": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "int", "default": 180},
         },
         supports_check_mode=True,

@@ -1,5 +1,5 @@
-# Prints what the role has to know, a key and a value a line. Arguments: the file that remembers the last proof, and the user of the proof.
-proof=$1 user=$2
+# Prints what the role has to know, a key and a value a line. Arguments: the file that remembers the last smoke test, and its user.
+note=$1 user=$2
 # WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
 in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
 config=/etc/docker/daemon.json
@@ -24,7 +24,7 @@ home=$(timeout 20 getent passwd "$user" | cut -d: -f6)
 [ -n "$home" ] || echo "unknown $user"
 
 # The specification names files of the driver. With every update the folder of the Windows driver, and the files of a Linux driver, get other
-# names; the former ones may stay. What else of WSL's is missing, the proof in a container names.
+# names; the former ones may stay. What else of WSL's is missing, the smoke test in a container names.
 echo "at $spec"
 named() {
   if in_wsl; then grep -o '/usr/lib/wsl/drivers/[^" :]*' "$spec"; else sed -n 's/^[ -]*hostPath: *"*\([^"]*\).*/\1/p' "$spec"; fi
@@ -35,13 +35,13 @@ if [ -s "$spec" ] && named | sort -u | while read -r file; do [ -e "$file" ] || 
 fi
 
 # The packages write config.toml themselves, over one that was there before.
-[ ! -d "${proof%/*}" ] || echo "begun ${proof%/*}"
+[ ! -d "${note%/*}" ] || echo "begun ${note%/*}"
 [ ! -e $toml ] || echo "toml $toml"
-[ ! -e "${proof%/*}/config.toml" ] || echo "original ${proof%/*}/config.toml"
+[ ! -e "${note%/*}/config.toml" ] || echo "original ${note%/*}/config.toml"
 [ -z "$(ls -A ${toml%/*} 2>/dev/null | grep -vx config.toml)" ] || echo "others ${toml%/*}"
 
-# A proof counts while nothing that it depends on is newer.
+# A smoke test counts while nothing that it depends on is newer.
 newer=$(find $config "$spec" "$home/.docker/config.json" /etc/systemd/system/docker.service.d /usr/bin/dockerd \
-  /usr/bin/nvidia-container-runtime-hook /usr/bin/nvidia-smi /usr/lib/wsl/lib /usr/lib/wsl/drivers -maxdepth 1 -cnewer "$proof" 2>/dev/null)
-[ ! -s "$proof" ] || [ -n "$newer" ] || sed 's/^/proved /' "$proof"
+  /usr/bin/nvidia-container-runtime-hook /usr/bin/nvidia-smi /usr/lib/wsl/lib /usr/lib/wsl/drivers -maxdepth 1 -cnewer "$note" 2>/dev/null)
+[ ! -s "$note" ] || [ -n "$newer" ] || sed 's/^/proved /' "$note"
 exit 0

@@ -1,9 +1,9 @@
 # role:wsl_proxy
-# Read-only look at the host, one finding a line: "upstream HOST:PORT" or "unresolved CAUSE", "foreign FILE:LINE:TEXT", "stale UNIT",
+# Reads the host, changes nothing. Prints one finding a line: "upstream HOST:PORT" or "unresolved CAUSE", "foreign FILE:LINE:TEXT", "stale UNIT",
 # "aptmain": apt.conf sets a proxy, "aptlater" and "aptdead FILE:LINE:TEXT": what apt would use in place of the relay,
 # "bip ADDRESS": the address of docker0 that the user has chosen, "plain": no WSL, "taken PORT|PROGRAM|PID|SERVICE": who has the relay's port.
 # A user name and a password in a proxy's address are masked.
-# usage: sh -c THIS look RESOLVER RELAY_PORT PORT [HOST]
+# usage: sh -c THIS facts RESOLVER RELAY_PORT PORT [HOST]
 export LC_ALL=C.UTF-8
 # WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
 in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sys/fs/binfmt_misc/WSLInterop ] || grep -q ' /usr/lib/wsl/' /proc/mounts; }
@@ -67,16 +67,16 @@ timeout --kill-after=2 10 ss -Hltnp "sport = :$relay" 2>/dev/null | grep -v '("s
     echo "taken $relay|$name|$pid|$(ps -o unit= -p "$pid" | grep -E '\.service$' | grep -v '^user@')"
 done
 
-# A bip in daemon.json is the user's unless the record of docker_engine says that it has written it.
+# A bip in daemon.json is the user's unless the backup of docker_engine says that it has written it.
 python3 2>/dev/null - <<'END'
 import ipaddress, json
 
 config = json.load(open("/etc/docker/daemon.json", encoding="utf-8-sig"))
 try:
-    record = json.load(open("/var/lib/wsl-dl-playbook/docker_engine/daemon.json"))["keys"]
+    backup = json.load(open("/var/lib/wsl-dl-playbook/docker_engine/daemon.json"))["keys"]
 except (OSError, ValueError, KeyError):
-    record = []
-if {"way": ["bip"], "after": config["bip"]} not in [{key: entry.get(key) for key in ("way", "after")} for entry in record]:
+    backup = []
+if (["bip"], config["bip"]) not in [(entry.get("key_path") or entry.get("way"), entry.get("after")) for entry in backup]:
     print("bip", ipaddress.IPv4Interface(config["bip"]).ip)
 END
 exit 0
