@@ -32,7 +32,7 @@ $(STAMP): requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-lab: venv ## start the lab: simulated Windows PC, Internet and WSL distro
+lab: venv ## start the lab: simulated Windows PC, Internet and WSL distribution
 	@python -m lab up --machine $(MACHINE)
 
 site: lab ## set up the lab's workstation with the real playbooks/site.yml, and show the proof

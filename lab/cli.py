@@ -66,7 +66,10 @@ def _status(_options: argparse.Namespace) -> None:
 
 def _proof(_options: argparse.Namespace) -> None:
     command = "docker run --rm --gpus all ubuntu:24.04 nvidia-smi"
-    print(f"\nlab: the proof, as user dev in the simulated distro (the GPU is a stand-in):\n\n$ {command}", flush=True)
+    print(
+        f"\nlab: the proof, as user dev in the simulated distribution (the GPU is a stand-in):\n\n$ {command}",
+        flush=True,
+    )
     for name in windows.containers_of(WINDOWS_HOST):
         print(engine.docker("exec", "--user", "dev", name, "bash", "-lc", command))
     print("lab: 'make lab-status' tells what runs, 'make test' proves it role by role, 'make clean' removes it.")
@@ -126,13 +129,13 @@ def parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     verbs.add_parser("status", help="what runs, addresses, last requests").set_defaults(run=_status)
     verbs.add_parser("clean", help="remove everything of the lab").set_defaults(run=_clean)
-    verbs.add_parser("proof", help="nvidia-smi in a container of the distro").set_defaults(run=_proof)
+    verbs.add_parser("proof", help="nvidia-smi in a container of the distribution").set_defaults(run=_proof)
     requests = verbs.add_parser("requests", help="the request log as JSON lines")
     requests.add_argument("--since", type=float, default=0.0, help="seconds since the epoch")
     requests.add_argument("--host", default="")
     requests.set_defaults(run=_requests)
-    fault = verbs.add_parser("fault", help="break or mend the simulated network")
-    fault.add_argument("words", nargs="+", help="none | proxy hang|refuse|502|captive | swap KIND GLOB")
+    fault = verbs.add_parser("fault", help="break or repair the simulated network")
+    fault.add_argument("words", nargs="+", help="none | proxy hang|refuse|502|captive | tamper KIND GLOB")
     fault.set_defaults(run=lambda options: internet.fault(*options.words))
     windows.add_verbs(verbs.add_parser("pc", help="simulated Windows PCs"))
     faults.add_verbs(verbs.add_parser("campaign", help="the fault campaign"))
@@ -152,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run one command; an error that the user can mend is one clear text and exit code 1."""
+    """Run one command; an error that the user can fix is one clear text and exit code 1."""
     options = parser().parse_args()
     try:
         return options.run(options) or 0

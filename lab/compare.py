@@ -43,7 +43,7 @@ _NOISE = re.compile(
 )
 
 
-def distro_state(container: str) -> set[str]:
+def distribution_state(container: str) -> set[str]:
     """Return one line for each file of the system and the users, package, unit, and for Docker's own view of itself."""
     return {
         line for line in engine.docker("exec", container, "sh", "-c", _LOOK).splitlines() if not _NOISE.search(line)

@@ -9,7 +9,7 @@ from lab.settings import LABEL, NETWORKING, SUITES, WINDOWS_NAME, LabError, netw
 
 
 def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat") -> None:
-    """Start a distro container.
+    """Start a distribution container.
 
     :param name: full container name.
     :param suite: ``jammy``, ``noble`` or ``resolute``.
@@ -44,16 +44,16 @@ def wait(name: str) -> None:
         if state in ("running", "degraded"):
             return
         time.sleep(0.5)
-    raise LabError(f"The distro {name} did not start (systemd says {state!r}). See 'docker logs {name}'.")
+    raise LabError(f"The distribution {name} did not start (systemd says {state!r}). See 'docker logs {name}'.")
 
 
 def stop(name: str) -> None:
-    """Stop the distro, as ``wsl --shutdown`` does."""
+    """Stop the distribution, as ``wsl --shutdown`` does."""
     engine.docker("stop", "-t", "20", name)
 
 
 def restart(name: str) -> None:
-    """Stop the distro and start it again in the other network, so that Windows has another address."""
+    """Stop the distribution and start it again in the other network, so that Windows has another address."""
     first, second = (network["name"] for network in networks())
     stop(name)
     joined = engine.docker(

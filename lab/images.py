@@ -4,7 +4,7 @@ Base of the images (environment ``LAB_BASE``):
 
 ``archive``
     mmdebstrap makes Debian trixie from the mirror that this Debian machine already uses. No container registry is
-    needed. The distro images then only carry Ubuntu's identity. Default on Debian.
+    needed. The distribution images then only carry Ubuntu's identity. Default on Debian.
 ``registry``
     The genuine ``ubuntu:22.04``, ``ubuntu:24.04`` and ``ubuntu:26.04`` from a container registry. Default elsewhere.
 """
@@ -28,7 +28,7 @@ DEBIAN = "trixie"
 DOCKER_FROM = "forky"
 """Debian release whose Docker engine is repackaged as Docker CE: the newest that Debian's archive offers."""
 
-DISTRO_PACKAGES = [
+DISTRIBUTION_PACKAGES = [
     "apt", "gpg", "gpgv", "gnupg", "systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "sudo", "sudo-rs",
     "ca-certificates", "iproute2", "curl", "iptables", "procps", "lsb-release", "kmod", "passwd", "openssl",
     "libseccomp2", "libpam-systemd", "iputils-ping", "bash-completion", "nano", "less",
@@ -137,28 +137,28 @@ def _bootstrap(tag: str, packages: list[str], extra_suite: str = "", downloads: 
 
 
 def _archive_bases() -> dict[str, str]:
-    distro = f"{IMAGES}/base:{_digest(DEBIAN, DISTRO_PACKAGES)}"
+    distribution = f"{IMAGES}/base:{_digest(DEBIAN, DISTRIBUTION_PACKAGES)}"
     downloads = (*(f"{name}/{DOCKER_FROM}" for name in ENGINE_DEBS), *ARCHIVE_DEBS)
     internet = f"{IMAGES}/internet-base:{_digest(DEBIAN, INTERNET_PACKAGES, downloads, 2)}"
-    if not (exists(distro) and exists(internet)) and not shutil.which("mmdebstrap"):
+    if not (exists(distribution) and exists(internet)) and not shutil.which("mmdebstrap"):
         engine.apt_install("mmdebstrap", "debian-archive-keyring")  # before the two start; apt takes one at a time
     with ThreadPoolExecutor(2) as pool:
         jobs = [
-            pool.submit(_bootstrap, distro, DISTRO_PACKAGES),
+            pool.submit(_bootstrap, distribution, DISTRIBUTION_PACKAGES),
             pool.submit(_bootstrap, internet, INTERNET_PACKAGES, DOCKER_FROM, downloads),
         ]
         for job in jobs:
             job.result()
-    return {**dict.fromkeys(SUITES, distro), "internet": internet}
+    return {**dict.fromkeys(SUITES, distribution), "internet": internet}
 
 
 def _registry_bases() -> dict[str, str]:
     file = FILES / "registry.Dockerfile"
     bases = {}
     for suite, version in SUITES.items():
-        bases[suite] = f"{IMAGES}/base-{suite}:{_digest(DISTRO_PACKAGES, file.read_text())}"
+        bases[suite] = f"{IMAGES}/base-{suite}:{_digest(DISTRIBUTION_PACKAGES, file.read_text())}"
         # A genuine 26.04 has sudo-rs as its sudo already.
-        packages = " ".join(name for name in DISTRO_PACKAGES if name != "sudo-rs")
+        packages = " ".join(name for name in DISTRIBUTION_PACKAGES if name != "sudo-rs")
         build(
             bases[suite],
             FILES,
@@ -199,7 +199,7 @@ def _registry_bases() -> dict[str, str]:
 def names() -> dict[str, str]:
     """Build what is missing and return the image names: ``internet`` and one for each Ubuntu suite.
 
-    One lab of this machine builds, the others wait: the distros must know the keys of the internet image of their tag.
+    One lab of this machine builds, others wait: distributions must know the keys of the internet image of their tag.
     """
     engine.ensure()
     folder = os.open(tempfile.gettempdir(), os.O_RDONLY)

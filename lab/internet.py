@@ -110,7 +110,7 @@ def requests(since: float = 0.0, host: str = "") -> Iterator[dict]:
     """Yield what the proxy and the origins logged, oldest first.
 
     Each record has time (seconds since the epoch), client (address), via, method, host, path, status and agent. ``via``
-    is ``proxy`` for a request that the proxy took (the client is the distro; the path of an https request is unknown),
+    is ``proxy`` for a request that the proxy took (the client is the distribution; the path of https is unknown),
     ``origin`` for the same request where it arrived behind the proxy, and ``direct`` for one without the proxy.
 
     :param since: leave out what is older, in seconds since the epoch.
@@ -152,10 +152,10 @@ def _proxy_record(found: re.Match[str], client: str) -> dict:
 
 
 def fault(*words: str) -> None:
-    """Let something go wrong on the Windows host's side of the network, or mend it.
+    """Let something go wrong on the Windows host's side of the network, or end that.
 
-    :param words: ``none``; ``proxy`` and a kind; ``swap``, a kind and a pattern of files below the origins' folder. The
-        kinds are those of ``lab/containers/internet/faults.py``.
+    :param words: ``none``; ``proxy`` and a kind; ``tamper``, a kind and a pattern of files below the origins' folder.
+        The kinds are those of ``lab/containers/internet/faults.py``.
     :raises LabError: there is no such fault, or no file of that pattern.
     """
     engine.docker("exec", container("internet"), "python3", "/opt/lab/faults.py", *words)

@@ -17,7 +17,7 @@ IMAGES = "wdl-lab"
 LABEL = "wsl-dl-playbook.lab"
 SUITES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
 NETWORKING = ("nat", "mirrored", "virtioproxy", "consomme")
-"""What ``networkingMode`` of ``.wslconfig`` comes to in a distro; the last two are one thing, renamed in WSL 2.9."""
+"""What ``networkingMode`` of ``.wslconfig`` means in a distribution; the last two are one thing, renamed in WSL 2.9."""
 PROXY_PORT = 7890
 WINDOWS_NAME = "winbox"
 WINDOWS_HOST = "lab-pc"
@@ -25,7 +25,7 @@ WINDOWS_HOST = "lab-pc"
 
 
 class LabError(Exception):
-    """Something the user can mend. The text says the cause and what to do."""
+    """Something the user can fix. The text says the cause and what to do."""
 
 
 def lab_id() -> str:
@@ -52,8 +52,8 @@ def internet_mode() -> str:
 def networks() -> list[dict[str, str]]:
     """Return the lab's two networks (name, subnet, windows).
 
-    A distro that restarts changes from one to the other, so that the address of "Windows" moves as WSL's does.
-    ``windows`` is the address of the simulated Windows host in that network, the distro's default gateway.
+    A distribution that restarts changes from one to the other, so that the address of "Windows" moves as WSL's does.
+    ``windows`` is the address of the simulated Windows host in that network, the distribution's default gateway.
     """
     digest = hashlib.sha256(lab_id().encode()).digest()
     third = 2 * (digest[0] % 127)

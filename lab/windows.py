@@ -81,7 +81,7 @@ def running(name: str) -> bool:
 
 
 def containers_of(name: str) -> list[str]:
-    """Return the distro containers that a PC has made."""
+    """Return the distribution containers that a PC has made."""
     snapshot = state_of(name) / "state.json"
     if not snapshot.exists():
         return []

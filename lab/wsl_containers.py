@@ -23,7 +23,7 @@ from lab.settings import SUITES, lab_id
 from lab.winsim.errors import SimulatorError
 from lab.winsim.model.files import Content
 from lab.winsim.model.guest import LinuxProcess
-from lab.winsim.model.wsl import HKLM_LXSS, Distro, networking_mode, package_version
+from lab.winsim.model.wsl import HKLM_LXSS, Distribution, networking_mode, package_version
 
 SUITE_OF = {version: suite for suite, version in SUITES.items()}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games:/usr/lib/wsl/lib"
@@ -49,55 +49,57 @@ class ContainerBackend:
 
     # --- life --------------------------------------------------------------------------------------------------
 
-    def create(self, distro: Distro, image: Content) -> None:
+    def create(self, distribution: Distribution, image: Content) -> None:
         """Make the container as a fresh Ubuntu finds it, and leave it stopped."""
-        version = image.data.get("distro", {}).get("version", "24.04")
+        version = image.data.get("distribution", {}).get("version", "24.04")
         if version not in SUITE_OF:
             raise SimulatorError(f"no container for Ubuntu {version}; there are {', '.join(SUITE_OF)}")
         name = self._free_name()
         gpu = bool(self.machine.description.get("gpu"))
         with contextlib.redirect_stdout(io.StringIO()):  # the lab tells when it builds an image
             self.lab.up(name, suite=SUITE_OF[version], gpu=gpu)
-        self.names[distro.id] = name
+        self.names[distribution.id] = name
         self._docker("exec", name, "sh", "-c", FORGET_USER)
-        self._stopped(distro)
+        self._stopped(distribution)
         self.lab.stop(name)
-        self.machine.log("container made", container=name, distro=distro.name)
+        self.machine.log("container made", container=name, distribution=distribution.name)
 
-    def destroy(self, distro: Distro) -> None:
+    def destroy(self, distribution: Distribution) -> None:
         """Remove the container with its volumes."""
-        self._stopped(distro)
-        name = self.names.pop(distro.id, None)
+        self._stopped(distribution)
+        name = self.names.pop(distribution.id, None)
         if name is not None:
             self.lab.down(name)
-            self.machine.log("container removed", container=name, distro=distro.name)
+            self.machine.log("container removed", container=name, distribution=distribution.name)
 
-    def start(self, distro: Distro) -> None:
+    def start(self, distribution: Distribution) -> None:
         """Start the container in the other network, and tell the registry the new gateway."""
-        name, mode = self.names[distro.id], networking_mode(self.machine, distro.user)
+        name, mode = self.names[distribution.id], networking_mode(self.machine, distribution.user)
         self._write(name, NETWORKING, f"{mode}\n".encode())
         self.lab.restart(name)
-        self._began(distro)
-        gateway = self._read(distro, "/run/lab/windows").decode().strip()
+        self._began(distribution)
+        gateway = self._read(distribution, "/run/lab/windows").decode().strip()
         if gateway:
             self.machine.registry.set(HKLM_LXSS, "NatGatewayIpAddress", gateway)
             self.machine.registry.set(HKLM_LXSS, "NatNetwork", gateway.rpartition(".")[0] + ".0/24")
-        self.machine.log("container started", container=name, distro=distro.name, windows=gateway, networking=mode)
+        self.machine.log(
+            "container started", container=name, distribution=distribution.name, windows=gateway, networking=mode
+        )
 
-    def _began(self, distro: Distro) -> None:
-        name = self.names[distro.id]
+    def _began(self, distribution: Distribution) -> None:
+        name = self.names[distribution.id]
         running, pid = self._docker("inspect", "-f", "{{.State.Running}} {{.State.Pid}}", name).decode().split()
         if running != "true":
             raise SimulatorError(f"the container {name} does not run")
-        self._pids[distro.id] = int(pid)
-        self._default_users[distro.id] = _default_user(self._read(distro, "/etc/wsl.conf"))
+        self._pids[distribution.id] = int(pid)
+        self._default_users[distribution.id] = _default_user(self._read(distribution, "/etc/wsl.conf"))
 
-    def stop(self, distro: Distro) -> None:
+    def stop(self, distribution: Distribution) -> None:
         """Stop the container with all its processes."""
-        if distro.id in self.names:
-            self._stopped(distro)
-            self.lab.stop(self.names[distro.id])
-            self.machine.log("container stopped", container=self.names[distro.id], distro=distro.name)
+        if distribution.id in self.names:
+            self._stopped(distribution)
+            self.lab.stop(self.names[distribution.id])
+            self.machine.log("container stopped", container=self.names[distribution.id], distribution=distribution.name)
 
     def stop_all(self) -> None:
         """Stop all of them, as a shutdown or a reboot of Windows does."""
@@ -106,16 +108,16 @@ class ContainerBackend:
             self.lab.stop(name)
             self.machine.log("container stopped", container=name)
 
-    def _stopped(self, distro: Distro) -> None:
-        self._pids.pop(distro.id, None)
+    def _stopped(self, distribution: Distribution) -> None:
+        self._pids.pop(distribution.id, None)
 
     # --- what is inside ----------------------------------------------------------------------------------------
 
     def run(self, process: LinuxProcess) -> int:
         """Run a command in the container: input and output are streams of bytes, the exit code is the command's."""
-        if not Path(f"/proc/{self._pids.get(process.distro.id, 0)}").exists():
-            self._began(process.distro)  # somebody restarted the container behind our back
-        user = self._passwd(process.distro)[process.user]
+        if not Path(f"/proc/{self._pids.get(process.distribution.id, 0)}").exists():
+            self._began(process.distribution)  # somebody restarted the container behind our back
+        user = self._passwd(process.distribution)[process.user]
         home, shell = user[5], user[6].strip() or "/bin/sh"
         argv = process.argv
         if process.shell is not None:
@@ -131,11 +133,11 @@ class ContainerBackend:
             "LANG": "C.UTF-8",
             "HOSTTYPE": "x86_64",
             "NAME": self.machine.host_name,
-            "WSL_DISTRO_NAME": process.distro.name,
+            "WSL_DISTRO_NAME": process.distribution.name,
             "WSL_INTEROP": "/run/WSL/1_interop",
             **process.environment,
         }
-        container, cwd = self.names[process.distro.id], home if process.cwd == "~" else process.cwd
+        container, cwd = self.names[process.distribution.id], home if process.cwd == "~" else process.cwd
         if socket := docker_exec.socket_path():
             return docker_exec.run(socket, container, argv, process.user, cwd, environment, process)
         command = ["docker", "exec", "-i", "-u", process.user, "-w", cwd]
@@ -143,37 +145,37 @@ class ContainerBackend:
             command += ["-e", f"{name}={value}"]
         return stream([*command, container, *argv], process)
 
-    def uid(self, distro: Distro, user: str) -> int | None:
+    def uid(self, distribution: Distribution, user: str) -> int | None:
         """The uid of a user."""
-        entry = self._passwd(distro).get(user)
+        entry = self._passwd(distribution).get(user)
         return int(entry[2]) if entry else None
 
-    def user_of(self, distro: Distro, uid: int) -> str | None:
+    def user_of(self, distribution: Distribution, uid: int) -> str | None:
         """The name of a uid."""
-        return next((name for name, entry in self._passwd(distro).items() if int(entry[2]) == uid), None)
+        return next((name for name, entry in self._passwd(distribution).items() if int(entry[2]) == uid), None)
 
-    def add_user(self, distro: Distro, user: str, uid: int) -> None:
+    def add_user(self, distribution: Distribution, user: str, uid: int) -> None:
         """Make a user (machine descriptions)."""
-        name, groups = self.names[distro.id], "adm,cdrom,sudo,dip,plugdev"
+        name, groups = self.names[distribution.id], "adm,cdrom,sudo,dip,plugdev"
         self.lab.restart(name)
         self._docker("exec", name, "useradd", "-m", "-s", "/bin/bash", "-u", str(uid), "-G", groups, user)
-        self._stopped(distro)
+        self._stopped(distribution)
         self.lab.stop(name)
 
-    def default_user(self, distro: Distro) -> str | None:
+    def default_user(self, distribution: Distribution) -> str | None:
         """``[user] default`` of /etc/wsl.conf as it was when the distribution started."""
-        return self._default_users.get(distro.id)
+        return self._default_users.get(distribution.id)
 
-    def _passwd(self, distro: Distro) -> dict[str, list[str]]:
-        lines = self._read(distro, "/etc/passwd").decode("utf-8", "replace").splitlines()
+    def _passwd(self, distribution: Distribution) -> dict[str, list[str]]:
+        lines = self._read(distribution, "/etc/passwd").decode("utf-8", "replace").splitlines()
         return {line.split(":")[0]: line.split(":") for line in lines if line.count(":") == 6}
 
-    def _read(self, distro: Distro, path: str) -> bytes:
+    def _read(self, distribution: Distribution, path: str) -> bytes:
         """A regular file of the container, running or not; ``b""`` without it."""
         with contextlib.suppress(OSError):
-            if pid := self._pids.get(distro.id):
+            if pid := self._pids.get(distribution.id):
                 return Path(f"/proc/{pid}/root{path}").read_bytes()
-        done = subprocess.run(["docker", "cp", f"{self.names[distro.id]}:{path}", "-"], capture_output=True)
+        done = subprocess.run(["docker", "cp", f"{self.names[distribution.id]}:{path}", "-"], capture_output=True)
         if done.returncode:
             return b""
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:

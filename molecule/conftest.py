@@ -1,4 +1,4 @@
-"""Fixtures that every scenario shares. The tests run on the lab's distros, or on a real one (``make verify``)."""
+"""Fixtures that every scenario shares. The tests run on the lab's distributions, or on a real one (``make verify``)."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def windows_address(host) -> str:
-    """Return the address of the Windows host as the distro sees it now (its default gateway)."""
+    """Return the address of the Windows host as the distribution sees it now (its default gateway)."""
     return host.check_output("ip -4 route show default").split()[2]
 
 
 @pytest.fixture
 def requests_during(host) -> Callable:
-    """Return a function that does something and tells which requests of this distro the lab logged meanwhile.
+    """Return a function that does something and tells which requests of this distribution the lab logged meanwhile.
 
-    The records are those of ``python -m lab requests`` with ``via`` proxy or direct and this distro as the client.
+    The records are those of ``python -m lab requests`` with ``via`` proxy or direct and this machine as client.
     """
     if not os.environ.get("MOLECULE_SCENARIO_NAME"):
         pytest.skip("needs the lab's request log; a real Internet keeps none")

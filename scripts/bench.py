@@ -26,7 +26,7 @@ ROLES = ["docker_engine", "docker_proxy"]
 BEFORE = ["wsl_proxy", "apt_mirror"]
 REPEAT = 3
 INVENTORY = Path(tempfile.mkdtemp(), "hosts.yml")
-"""One more distro, reached by Docker itself: the roles are measured, not the way to them."""
+"""One more distribution, reached by Docker itself: the roles are measured, not the way to them."""
 HOST = {"bench": {"ansible_connection": "community.docker.docker"}}
 INVENTORY.write_text(
     json.dumps({"all": {"children": {name: {"hosts": HOST} for name in ("lab", "lab_origins", "wsl", "bench_hosts")}}})
@@ -34,7 +34,7 @@ INVENTORY.write_text(
 
 
 def play(name: str, tasks: list[dict] | None = None, roles: list[str] | None = None) -> tuple[float, int, int]:
-    """Run a play on the bench distro; return wall time in seconds, tasks that ran, tasks that changed something."""
+    """Run a play on the bench distribution; return wall time in seconds, how many tasks ran and how many changed."""
     content = [
         {
             "hosts": "bench_hosts",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Time a task through wsl_winrm, through Docker itself, and locally: seconds for one, and the ratio to Docker.
 
-The same distro is reached both ways; all are measured in one run of one playbook, the ways in turn.
+The same distribution is reached both ways; all are measured in one run of one playbook, the ways in turn.
 """
 
 from __future__ import annotations

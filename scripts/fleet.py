@@ -27,9 +27,9 @@ FORKS = 10
 
 def inventory(folder: Path, names: list[str], linux: list[str]) -> Path:
     """Write the inventory of these PCs; it is inventory/lab with other hosts."""
-    pcs, distros = {name: {} for name in names}, {f"{name}-wsl": {} for name in linux}
-    groups = {"lab": pcs | distros, "windows": pcs, "lab_windows": pcs}
-    groups |= dict.fromkeys(("wsl", "wsl_in_windows", "lab_origins"), distros)
+    pcs, distributions = {name: {} for name in names}, {f"{name}-wsl": {} for name in linux}
+    groups = {"lab": pcs | distributions, "windows": pcs, "lab_windows": pcs}
+    groups |= dict.fromkeys(("wsl", "wsl_in_windows", "lab_origins"), distributions)
     path = folder / "hosts.yml"
     path.write_text(json.dumps({"all": {"children": {group: {"hosts": hosts} for group, hosts in groups.items()}}}))
     return path

@@ -36,7 +36,7 @@ class Mutant:
     new: str = ""
 
 
-MERGE = "keys = ways(file.content, content)\n    text = dump(content"
+MERGE = "keys = key_paths(file.content, content)\n    text = dump(content"
 
 
 def keeps_nothing(name: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The Dev Containers CLI, the program that VS Code's extension is built on: fetched once, put into a lab's distro."""
+"""The Dev Containers CLI, which VS Code's extension is built on: fetched once, put into a lab's distribution."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CLI = "0.89.0"
 """@devcontainers/cli, the newest when the template was written; pinned, so that a red test means a change of ours."""
 NODE = "22.20.0"
-"""Node.js as PyPI packages it: needs no Node.js on this machine, and runs in every distro from glibc 2.28 on."""
+"""Node.js as PyPI packages it: needs no Node.js on this machine, and runs in every distribution from glibc 2.28 on."""
 CACHE = ROOT / ".cache" / f"devcontainers-{CLI}-{NODE}"
 INSIDE = "/opt/devcontainers"
 
@@ -41,7 +41,7 @@ def _run(*argv: object) -> None:
 
 
 def install(host) -> str:
-    """Put the CLI into the distro, and return the command that starts it there."""
+    """Put the CLI into the distribution, and return the command that starts it there."""
     if not host.file(f"{INSIDE}/bin/node").exists:
         name = host.backend.get_hostname()
         subprocess.run(["docker", "cp", f"{fetch()}/.", f"{name}:{INSIDE}"], check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""A stand-in for Docker Hub's image of Python, made of the lab's distro: Python, curl and the clients that people use.
+"""A stand-in for Docker Hub's image of Python, made of the lab's image: Python, curl and the clients that people use.
 
 The clients are the real ones, since each has its own idea of no_proxy.
 """
@@ -46,7 +46,7 @@ def fetch() -> Path:
 
 
 def install(host) -> None:
-    """Give the distro's Docker the image."""
+    """Give the distribution's Docker the image."""
     name = host.backend.get_hostname()
     subprocess.run(["docker", "cp", f"{fetch()}/.", f"{name}:{INSIDE}"], check=True, capture_output=True)
     host.run_test("ln -sf python3 /usr/bin/python")

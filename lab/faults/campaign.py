@@ -24,8 +24,8 @@ from lab.faults.machines import FOLDER, Machine, Outcome
 from lab.settings import ROOT, LabError, campaign_lab
 
 CASES = Path(__file__).with_name("cases.yml")
-HALVES = ("windows", "wsl")
-STRIKES = {
+SIDES = ("windows", "wsl")
+KINDS = {
     "lost": "the connection is lost during",
     "killed": "the control node is killed during",
     "restarted": "Windows restarts by itself during",
@@ -37,13 +37,13 @@ CONNECTION = "The connection to Windows broke off|Nothing answers at the address
 
 @dataclass
 class Case:
-    """One thing that goes wrong; the fields are those of cases.yml, ``kind`` is one of STRIKES."""
+    """One thing that goes wrong; the fields are those of cases.yml, ``kind`` is one of KINDS."""
 
     name: str
-    half: str
+    side: str
     at: str = ""
     do: list[dict[str, Any]] = field(default_factory=list)
-    mend: list[dict[str, Any]] = field(default_factory=list)
+    recover: list[dict[str, Any]] = field(default_factory=list)
     cause: str = ""
     remedy: str = ""
     names: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Case:
     survives: bool = False
     kind: str = ""
 
-    def strike(self, machine: Machine) -> dict[str, Any] | None:
+    def injection(self, machine: Machine) -> dict[str, Any] | None:
         """Return what the callback does at the start of a task, None where nothing is to happen there."""
         if self.kind == "killed":
             return {"task": self.at, "kill": 0.5}
@@ -61,10 +61,10 @@ class Case:
         elif self.kind == "restarted":
             fault = {"kind": "reboot", "command": 1, "phase": "running"}
         elif self.at:
-            return {"task": self.at, "argv": machine.striking(self.do)}
+            return {"task": self.at, "argv": machine.injecting(self.do)}
         else:
             return None
-        return {"task": self.at, "argv": machine.striking([{"winsim": fault}])}
+        return {"task": self.at, "argv": machine.injecting([{"winsim": fault}])}
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Result:
     """What came out of one case."""
 
     case: str
-    half: str
+    side: str
     first: str
     error: str
     second: str
@@ -84,7 +84,7 @@ class Result:
 def written() -> list[Case]:
     """Return the cases of cases.yml.
 
-    :raises LabError: an entry has a key or a half that there is not.
+    :raises LabError: an entry has a key or a side that there is not.
     """
     cases = []
     for entry in yaml.safe_load(CASES.read_text(encoding="utf-8"))["cases"]:
@@ -92,8 +92,8 @@ def written() -> list[Case]:
             case = Case(**entry)
         except TypeError as error:
             raise LabError(f"{CASES.name}: {entry.get('name')}: {error}") from error
-        if case.half not in HALVES:
-            raise LabError(f"{CASES.name}: {case.name}: half {case.half!r}; there are {', '.join(HALVES)}")
+        if case.side not in SIDES:
+            raise LabError(f"{CASES.name}: {case.name}: side {case.side!r}; there are {', '.join(SIDES)}")
         case.cause, case.remedy = str(case.cause), str(case.remedy)
         cases.append(case)
     return cases
@@ -103,13 +103,11 @@ def made(references: dict[str, dict[str, Any]], everything: bool) -> list[Case]:
     """Return a case for each task that changed something; with ``everything`` one of each kind."""
     kinds = yaml.safe_load(CASES.read_text(encoding="utf-8"))["every"]
     cases = []
-    for half, reference in references.items():
+    for side, reference in references.items():
         for number, task in enumerate(reference["changed"]):
             for kind in kinds if everything else [kinds[number % len(kinds)]]:
                 cause = "" if kind == "killed" else CONNECTION
-                cases.append(
-                    Case(f"{STRIKES[kind]} “{task}”", half, at=task, kind=kind, cause=cause, remedy="run again")
-                )
+                cases.append(Case(f"{KINDS[kind]} “{task}”", side, at=task, kind=kind, cause=cause, remedy="run again"))
     return cases
 
 
@@ -119,7 +117,7 @@ def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Resul
     :return: a result for each case; None for one that met nothing on this machine any more, since an earlier case of
         the chain had already got beyond the place. Such a case needs a machine of its own.
     """
-    machine = Machine(name, cases[0].half)
+    machine = Machine(name, cases[0].side)
     machine.start()
     results: list[Result | None] = []
     try:
@@ -131,7 +129,7 @@ def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Resul
                 results.append(None)
                 continue
             line = next((text for text in first.error.splitlines() if text.strip()), "")
-            result = Result(case.name, case.half, _word(first.code), line, "?", [], faults(case, first, line), 0)
+            result = Result(case.name, case.side, _word(first.code), line, "?", [], faults(case, first, line), 0)
             result.seconds = round(time.monotonic() - begun)
             results.append(result)
         second = machine.play()
@@ -139,8 +137,8 @@ def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Resul
         differences = [f"- {line}" for line in sorted(wanted - found)] + [
             f"+ {line}" for line in sorted(found - wanted)
         ]
-        known = swapped()
-        unswapped = [url for url in machine.fetched(since) if not any(fnmatch(url, one) for one in known)]
+        known = tampered()
+        untampered = [url for url in machine.fetched(since) if not any(fnmatch(url, one) for one in known)]
     finally:
         internet.fault("none")
         machine.stop()
@@ -150,18 +148,18 @@ def chain(cases: list[Case], reference: dict[str, Any], name: str) -> list[Resul
             result.faults.append(f"the run without a fault said: {second.error[:600]}")
         if differences:
             result.faults.append(f"{len(differences)} differences from an undisturbed machine: {differences[:6]}")
-        if any(case.fetched for case in cases) and unswapped:
-            result.faults.append(f"fetched, but changed by no case: {unswapped}")
+        if any(case.fetched for case in cases) and untampered:
+            result.faults.append(f"fetched, but changed by no case: {untampered}")
     return results
 
 
 def disturbed(case: Case, machine: Machine) -> Outcome:
-    """Run the playbook with the fault of a case, and mend the fault."""
+    """Run the playbook with the fault of a case, and recover the fault."""
     if not case.at:
         for action in case.do:
             machine.act(action)
-    outcome = machine.play(case.strike(machine), case.tags)
-    for action in case.mend:
+    outcome = machine.play(case.injection(machine), case.tags)
+    for action in case.recover:
         machine.act(action)
     machine.act({"winsim": {"kind": "clear"}})
     internet.fault("none")
@@ -171,10 +169,10 @@ def disturbed(case: Case, machine: Machine) -> Outcome:
 
 def met(case: Case, first: Outcome) -> bool:
     """Tell whether the fault of a case had anything to disturb."""
-    return first.struck if case.at else first.code != 0 or case.survives
+    return first.injected if case.at else first.code != 0 or case.survives
 
 
-def swapped() -> list[str]:
+def tampered() -> list[str]:
     """Return the patterns of all addresses whose files a case changes, or of which cases.yml says why none has to."""
     harmless = yaml.safe_load(CASES.read_text(encoding="utf-8"))["no file"]
     return [*harmless, *(pattern for case in written() for pattern in case.fetched)]
@@ -190,7 +188,7 @@ def faults(case: Case, first: Outcome, line: str) -> list[str]:
     said = first.error[:900] or f"no message; the end of its output: {first.output[-1500:]}"
     if first.code is None:
         found.append("the run hangs")
-    if case.at and not first.struck:
+    if case.at and not first.injected:
         found.append("the task was not reached")
     if case.survives and first.code != 0:
         found.append(f"the run should have ended well: {said}")
@@ -206,18 +204,18 @@ def faults(case: Case, first: Outcome, line: str) -> list[str]:
     return found
 
 
-def reference(half: str, thorough: bool) -> dict[str, Any]:
+def reference(side: str, thorough: bool) -> dict[str, Any]:
     """Set up an undisturbed machine; return which tasks changed something and what it is made of.
 
     :raises LabError: the undisturbed run failed, or, with ``thorough``, a second one changed something.
     """
-    machine = Machine(f"faults-{half}", half)
+    machine = Machine(f"faults-{side}", side)
     machine.start()
     try:
         first = machine.play()
         second = machine.play() if thorough else Outcome(0, [], "")
         if first.code or second.code or second.changed():
-            raise LabError(f"The undisturbed run of the {half} half is not in order:\n{first.output}\n{second.output}")
+            raise LabError(f"The undisturbed run of the {side} side is not in order:\n{first.output}\n{second.output}")
         return {"changed": first.changed(), "state": machine.state()}
     finally:
         machine.stop()
@@ -246,12 +244,12 @@ def chains(cases: list[Case], apart: bool) -> list[list[Case]]:
     if apart:
         return [[case] for case in cases]
     found = []
-    for half in HALVES:
+    for side in SIDES:
         for cuts in (False, True):
-            row = [case for case in cases if case.half == half and bool(case.kind) == cuts]
-            swaps = [case for case in row if case.fetched]
+            row = [case for case in cases if case.side == side and bool(case.kind) == cuts]
+            tampering = [case for case in row if case.fetched]
             rest = sorted((case for case in row if not case.fetched), key=lambda case: case.survives)
-            found += [swaps, *(rest[at : at + CHAIN] for at in range(0, len(rest), CHAIN))]
+            found += [tampering, *(rest[at : at + CHAIN] for at in range(0, len(rest), CHAIN))]
     return sorted(filter(None, found), key=len, reverse=True)
 
 
@@ -263,11 +261,11 @@ def campaign(pattern: str, jobs: int, everything: bool, apart: bool, report: Pat
     try:
         for number in range(jobs):
             in_lab(number, "network", "up")
-        halves = _halves(pattern)
+        sides = _sides(pattern)
         with ThreadPoolExecutor(jobs) as pool:
             extent = "some" if pattern else "all"
-            known = pool.map(lambda job: in_lab(job[0] % jobs, "reference", job[1], extent), enumerate(halves))
-            references = {half: json.loads(text.splitlines()[-1]) for half, text in zip(halves, known, strict=True)}
+            known = pool.map(lambda job: in_lab(job[0] % jobs, "reference", job[1], extent), enumerate(sides))
+            references = {side: json.loads(text.splitlines()[-1]) for side, text in zip(sides, known, strict=True)}
         (FOLDER / "references.json").write_text(json.dumps(references), encoding="utf-8")
         cases = [case for case in made(references, everything) + written() if re.search(pattern, _title(case))]
         todo = deque(enumerate(chains(cases, apart)))
@@ -285,13 +283,13 @@ def campaign(pattern: str, jobs: int, everything: bool, apart: bool, report: Pat
                     answers = [one and Result(**one) for one in json.loads(text.splitlines()[-1])]
                 except (LabError, ValueError) as error:
                     why = f"the campaign itself failed: {error}"
-                    answers = [Result(case.name, case.half, "?", "", "?", [], [why], 0) for case in row]
+                    answers = [Result(case.name, case.side, "?", "", "?", [], [why], 0) for case in row]
                 with lock:
                     todo.extend((next(numbers), [case]) for case, one in zip(row, answers, strict=True) if one is None)
                     for one in filter(None, answers):
                         results.append(one)
                         print(f"{'FAULT' if one.faults else 'ok   '} {len(results):3}/{len(cases)} ", end="")
-                        print(f"{one.half:7} {one.case} ({one.seconds} s)", *one.faults, sep="\n        ", flush=True)
+                        print(f"{one.side:7} {one.case} ({one.seconds} s)", *one.faults, sep="\n        ", flush=True)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(jobs)]
         for thread in threads:
@@ -301,7 +299,7 @@ def campaign(pattern: str, jobs: int, everything: bool, apart: bool, report: Pat
     finally:
         for number in range(jobs):
             in_lab(number, "network", "down")
-    results.sort(key=lambda result: (result.half, result.case))
+    results.sort(key=lambda result: (result.side, result.case))
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(matrix(results, time.monotonic() - begun), encoding="utf-8")
     report.with_suffix(".json").write_text(
@@ -311,25 +309,25 @@ def campaign(pattern: str, jobs: int, everything: bool, apart: bool, report: Pat
 
 
 def _title(case: Case) -> str:
-    return f"{case.half}: {case.name}"
+    return f"{case.side}: {case.name}"
 
 
-def _halves(pattern: str) -> list[str]:
-    """Return the halves that a pattern names, all where it names none."""
-    return [half for half in HALVES if f"{half}:" in pattern] or list(HALVES)
+def _sides(pattern: str) -> list[str]:
+    """Return the sides that a pattern names, all where it names none."""
+    return [side for side in SIDES if f"{side}:" in pattern] or list(SIDES)
 
 
 def matrix(results: list[Result], seconds: float) -> str:
     """Return the results as a Markdown table."""
     lines = [
-        "| half | case | disturbed run | first line of its error | run without the fault | different |",
+        "| side | case | disturbed run | first line of its error | run without the fault | different |",
         "|---|---|---|---|---|---|",
     ]
     for one in results:
         name, error = one.case.replace("|", "\\|"), one.error.replace("|", "\\|")
         error = error if len(error) < 160 else f"{error[:157]}…"
         different = len(one.differences) or "no"
-        lines.append(f"| {one.half} | {name} | {one.first} | {error} | {one.second} | {different} |")
+        lines.append(f"| {one.side} | {name} | {one.first} | {error} | {one.second} | {different} |")
     bad = sum(bool(one.faults) for one in results)
     total = f"{len(results)} cases in {seconds / 60:.0f} min, {len(results) - bad} as they should be, {bad} not."
     return "\n".join([*lines, "", total, ""])

@@ -15,7 +15,7 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     """Add them to the parser of the command."""
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="run the cases and write the matrix")
-    run.add_argument("--only", default="", help="expression for 'half: name of the case'")
+    run.add_argument("--only", default="", help="expression for 'side: name of the case'")
     run.add_argument("--jobs", type=int, default=2)
     run.add_argument("--everything", action="store_true", help="each changing task with each kind, not in turns")
     run.add_argument("--apart", action="store_true", help="each case on a machine of its own, which takes longer")
@@ -23,9 +23,9 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     run.set_defaults(run=_run)
     for verb, words in {
         "network": ["what"],
-        "reference": ["half", "cases"],
+        "reference": ["side", "cases"],
         "chain": ["pc", "cases"],
-        "act": ["pc", "half", "actions"],
+        "act": ["pc", "side", "actions"],
     }.items():
         internal = verbs.add_parser(verb, help="used by the campaign itself")
         internal.set_defaults(run=_internal)
@@ -49,12 +49,12 @@ def _internal(options: argparse.Namespace) -> None:
     if options.verb == "network":
         {"up": internet.up, "down": internet.down}[options.what]()
     elif options.verb == "reference":
-        print(json.dumps(campaign.reference(options.half, options.cases == "all")))
+        print(json.dumps(campaign.reference(options.side, options.cases == "all")))
     elif options.verb == "chain":
         cases = [campaign.Case(**case) for case in json.loads(options.cases)]
-        known = json.loads((FOLDER / "references.json").read_text(encoding="utf-8"))[cases[0].half]
+        known = json.loads((FOLDER / "references.json").read_text(encoding="utf-8"))[cases[0].side]
         print(json.dumps([one and asdict(one) for one in campaign.chain(cases, known, options.pc)]))
     else:
-        machine = Machine(options.pc, options.half)
+        machine = Machine(options.pc, options.side)
         for action in json.loads(options.actions):
             machine.act(action)

@@ -1,4 +1,4 @@
-"""The machines of the campaign: one half of a PC each, set up by that half's playbook."""
+"""The machines of the campaign: one side of a PC each, set up by that side's playbook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DONE_BY_WINDOWS = [
     {"name": "windows-terminal"},
     {"name": "winget"},
     {"name": "wsl", "version": "3.0.1.0"},
-    {"name": "distro", "distro": "Ubuntu-24.04", "version": "24.04", "default_user": "dev"},
+    {"name": "distribution", "distribution": "Ubuntu-24.04", "version": "24.04", "default_user": "dev"},
 ]
 TOO_LONG = 1200
 """Seconds after which a run counts as hanging."""
@@ -45,9 +45,9 @@ class Outcome:
         return next((one["message"] for one in reversed(self.events) if one["event"] in ("failed", "unreachable")), "")
 
     @property
-    def struck(self) -> bool:
+    def injected(self) -> bool:
         """Whether the run came to the task where something was to happen."""
-        return any(one["event"] == "struck" for one in self.events)
+        return any(one["event"] == "injected" for one in self.events)
 
     def changed(self) -> list[str]:
         """Return the names of the tasks that changed something, in order."""
@@ -55,11 +55,11 @@ class Outcome:
 
 
 class Machine:
-    """A simulated PC whose Windows half, or whose distribution, is set up."""
+    """A simulated PC whose Windows side, or whose distribution, is set up."""
 
-    def __init__(self, name: str, half: str) -> None:
-        self.name, self.half = name, half
-        self.host = name if half == "windows" else f"{name}-wsl"
+    def __init__(self, name: str, side: str) -> None:
+        self.name, self.side = name, side
+        self.host = name if side == "windows" else f"{name}-wsl"
         FOLDER.mkdir(parents=True, exist_ok=True)
         self.inventory = FOLDER / f"{name}.yml"
 
@@ -67,19 +67,19 @@ class Machine:
         """Start it: a bare Windows 11, or one that has a fresh distribution."""
         windows.down(self.name)
         description = yaml.safe_load((windows.MACHINES / "windows11-zh-cn.yml").read_text(encoding="utf-8"))
-        if self.half == "wsl":
+        if self.side == "wsl":
             description |= {"features": {"VirtualMachinePlatform": "Enabled"}, "installed": DONE_BY_WINDOWS}
         path = FOLDER / f"{self.name}-machine.yml"
         path.write_text(yaml.safe_dump(description), encoding="utf-8")
-        windows.up(self.name, str(path), linux=self.half == "wsl")
-        pc, distro = {self.name: None}, {f"{self.name}-wsl": None}
-        groups = {"lab": pc | distro, "windows": pc, "lab_windows": pc}
-        groups |= dict.fromkeys(("wsl", "wsl_in_windows", "lab_origins"), distro)
+        windows.up(self.name, str(path), linux=self.side == "wsl")
+        pc, distribution = {self.name: None}, {f"{self.name}-wsl": None}
+        groups = {"lab": pc | distribution, "windows": pc, "lab_windows": pc}
+        groups |= dict.fromkeys(("wsl", "wsl_in_windows", "lab_origins"), distribution)
         children = {group: {"hosts": hosts} for group, hosts in groups.items()}
         self.inventory.write_text(yaml.safe_dump({"all": {"children": children}}), encoding="utf-8")
 
-    def play(self, strike: dict[str, Any] | None = None, tags: str = "") -> Outcome:
-        """Run the playbook of this half, or the roles of some tags; ``strike`` is the callback's."""
+    def play(self, inject: dict[str, Any] | None = None, tags: str = "") -> Outcome:
+        """Run the playbook of this side, or the roles of some tags; ``inject`` is the callback's."""
         record = FOLDER / f"{self.name}.jsonl"
         record.unlink(missing_ok=True)
         log = FOLDER / f"{self.name}.log"
@@ -89,15 +89,15 @@ class Machine:
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/lab/faults/callback",
-            "ANSIBLE_CALLBACKS_ENABLED": "preload,strike",
+            "ANSIBLE_CALLBACKS_ENABLED": "preload,inject",
             "ANSIBLE_NOCOLOR": "1",
             "LAB_RECORD": str(record),
-            "LAB_STRIKE": json.dumps(strike or {}),
+            "LAB_INJECT": json.dumps(inject or {}),
         }
         with log.open("a", encoding="utf-8") as output:
             start = output.tell()
             run = subprocess.Popen(
-                [*argv, PLAYBOOKS[self.half]], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+                [*argv, PLAYBOOKS[self.side]], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
             try:
@@ -110,20 +110,20 @@ class Machine:
         return Outcome(code, events, log.read_text(encoding="utf-8")[start:])
 
     def act(self, action: dict[str, Any]) -> None:
-        """Do one thing: ``winsim`` (a fault), ``internet`` (words of ``lab fault``) or ``distro`` (a command)."""
+        """Do one thing: ``winsim`` (a fault), ``internet`` (words of ``lab fault``) or ``distribution`` (a command)."""
         for kind, what in action.items():
             if kind == "winsim":
                 Client(windows.state_of(self.name)).fault(**what)
             elif kind == "internet":
                 internet.fault(*what)
-            elif kind == "distro":
+            elif kind == "distribution":
                 engine.docker("exec", self.container, "sh", "-c", what)
             else:
-                raise ValueError(f"no action {kind!r}; there are winsim, internet, distro")
+                raise ValueError(f"no action {kind!r}; there are winsim, internet, distribution")
 
-    def striking(self, actions: list[dict[str, Any]]) -> list[str]:
+    def injecting(self, actions: list[dict[str, Any]]) -> list[str]:
         """Return the command that does these things to this machine from another process."""
-        return [sys.executable, "-m", "lab", "campaign", "act", self.name, self.half, json.dumps(actions)]
+        return [sys.executable, "-m", "lab", "campaign", "act", self.name, self.side, json.dumps(actions)]
 
     @property
     def container(self) -> str:
@@ -132,10 +132,10 @@ class Machine:
         return windows.containers_of(self.name)[0]
 
     def state(self) -> list[str]:
-        """Return what makes up this half, as lines that can be compared."""
-        if self.half == "windows":
+        """Return what makes up this side, as lines that can be compared."""
+        if self.side == "windows":
             return sorted(compare.traces(compare.windows_state(self.name)))
-        return sorted(compare.distro_state(self.container))
+        return sorted(compare.distribution_state(self.container))
 
     def settle(self) -> None:
         """Wait until Windows answers again, as a user does before the next run.
@@ -151,7 +151,7 @@ class Machine:
 
     def fetched(self, since: float) -> list[str]:
         """Return the addresses, without the scheme, that were asked for since then; sorted, each once."""
-        if self.half == "windows":
+        if self.side == "windows":
             urls = [one["url"] for one in windows.events(self.name) if one["event"] == "request"]
             return sorted({url.partition("://")[2] for url in urls})
         found = {f"{one['host']}{one['path']}" for one in internet.requests(since) if one["via"] != "proxy"}

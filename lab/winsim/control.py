@@ -128,18 +128,18 @@ class FaultSwitch:
             due = self._due.get(command.id)
             now = due is not None and running and due.get("phase") == "running"
             if now:  # a Receive that is on its way is cut now, one that comes later when it comes
-                self._due[command.id] = {"kind": "cut", "phase": "output", "struck": True}
+                self._due[command.id] = {"kind": "cut", "phase": "output", "injected": True}
         if now:
-            self._strike(due)
+            self._inject(due)
 
     def _arm(self, fault: dict[str, Any], command: Any) -> None:
         self._armed.remove(fault)
         self._due[command.id] = fault
 
-    def _strike(self, fault: dict[str, Any]) -> None:
-        if fault.get("struck"):
+    def _inject(self, fault: dict[str, Any]) -> None:
+        if fault.get("injected"):
             return self._host.cut_connections()
-        self._host.machine.log("fault_strikes", **{key: fault[key] for key in ("kind", "phase") if key in fault})
+        self._host.machine.log("fault_injected", **{key: fault[key] for key in ("kind", "phase") if key in fault})
         if fault.get("refuse_seconds"):
             self._refuse_until = time.monotonic() + float(fault["refuse_seconds"])
         if fault["kind"] == "reboot":
@@ -161,7 +161,7 @@ class FaultSwitch:
             if found is None or self._due[found].get("phase", "output") not in phases:
                 return False
             fault = self._due.pop(found)
-        self._strike(fault)
+        self._inject(fault)
         return True
 
 

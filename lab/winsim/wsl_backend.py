@@ -14,22 +14,22 @@ from typing import Any, Protocol
 from lab.winsim.model import linux_commands
 from lab.winsim.model.files import Content
 from lab.winsim.model.guest import Guest, LinuxProcess, LinuxUser
-from lab.winsim.model.wsl import Distro
+from lab.winsim.model.wsl import Distribution
 
 
 class WslBackend(Protocol):
     """What a backend has to offer."""
 
-    def create(self, distro: Distro, image: Content) -> None:
+    def create(self, distribution: Distribution, image: Content) -> None:
         """Unpack an image."""
 
-    def destroy(self, distro: Distro) -> None:
+    def destroy(self, distribution: Distribution) -> None:
         """Delete a distribution with everything in it."""
 
-    def start(self, distro: Distro) -> None:
+    def start(self, distribution: Distribution) -> None:
         """Boot it."""
 
-    def stop(self, distro: Distro) -> None:
+    def stop(self, distribution: Distribution) -> None:
         """Stop it with all its processes."""
 
     def stop_all(self) -> None:
@@ -38,16 +38,16 @@ class WslBackend(Protocol):
     def run(self, process: LinuxProcess) -> int:
         """Run a command and return its exit code."""
 
-    def uid(self, distro: Distro, user: str) -> int | None:
+    def uid(self, distribution: Distribution, user: str) -> int | None:
         """The uid of a user, None if there is none."""
 
-    def user_of(self, distro: Distro, uid: int) -> str | None:
+    def user_of(self, distribution: Distribution, uid: int) -> str | None:
         """The name of a uid."""
 
-    def add_user(self, distro: Distro, user: str, uid: int) -> None:
+    def add_user(self, distribution: Distribution, user: str, uid: int) -> None:
         """Make a user (machine descriptions)."""
 
-    def default_user(self, distro: Distro) -> str | None:
+    def default_user(self, distribution: Distribution) -> str | None:
         """``[user] default`` of /etc/wsl.conf."""
 
     def dump(self) -> dict[str, Any]:
@@ -68,23 +68,23 @@ class MemoryBackend:
         self.guests: dict[str, Guest] = {}
         self._running: dict[str, list[threading.Event]] = {}
 
-    def create(self, distro: Distro, image: Content) -> None:
+    def create(self, distribution: Distribution, image: Content) -> None:
         """Make the inside of a fresh distribution."""
-        self.guests[distro.id] = Guest.fresh(image.data.get("distro", {}).get("version", "24.04"))
+        self.guests[distribution.id] = Guest.fresh(image.data.get("distribution", {}).get("version", "24.04"))
 
-    def destroy(self, distro: Distro) -> None:
+    def destroy(self, distribution: Distribution) -> None:
         """Forget a distribution."""
-        self.stop(distro)
-        self.guests.pop(distro.id, None)
+        self.stop(distribution)
+        self.guests.pop(distribution.id, None)
 
-    def start(self, distro: Distro) -> None:
+    def start(self, distribution: Distribution) -> None:
         """Read /etc/wsl.conf, which counts from now on."""
-        guest = self.guests[distro.id]
+        guest = self.guests[distribution.id]
         guest.conf = guest.files.get("/etc/wsl.conf", b"")
 
-    def stop(self, distro: Distro) -> None:
+    def stop(self, distribution: Distribution) -> None:
         """End every process in a distribution."""
-        for event in self._running.pop(distro.id, []):
+        for event in self._running.pop(distribution.id, []):
             event.set()
 
     def stop_all(self) -> None:
@@ -96,29 +96,29 @@ class MemoryBackend:
     def run(self, process: LinuxProcess) -> int:
         """Run one of the known commands."""
         ended = threading.Event()
-        self._running.setdefault(process.distro.id, []).append(ended)
-        return linux_commands.run(self.machine, self.guests[process.distro.id], process, ended)
+        self._running.setdefault(process.distribution.id, []).append(ended)
+        return linux_commands.run(self.machine, self.guests[process.distribution.id], process, ended)
 
-    def uid(self, distro: Distro, user: str) -> int | None:
+    def uid(self, distribution: Distribution, user: str) -> int | None:
         """The uid of a user."""
-        known = self.guests[distro.id].users.get(user)
+        known = self.guests[distribution.id].users.get(user)
         return known.uid if known else None
 
-    def user_of(self, distro: Distro, uid: int) -> str | None:
+    def user_of(self, distribution: Distribution, uid: int) -> str | None:
         """The name of a uid."""
-        return next((user.name for user in self.guests[distro.id].users.values() if user.uid == uid), None)
+        return next((user.name for user in self.guests[distribution.id].users.values() if user.uid == uid), None)
 
-    def add_user(self, distro: Distro, user: str, uid: int) -> None:
+    def add_user(self, distribution: Distribution, user: str, uid: int) -> None:
         """Make a user with a home."""
-        guest = self.guests[distro.id]
+        guest = self.guests[distribution.id]
         guest.users[user] = LinuxUser(user, uid, uid, ["adm", "cdrom", "sudo", "dip", "plugdev"], f"/home/{user}")
         guest.groups[user] = uid
         guest.folders.add(f"/home/{user}")
 
-    def default_user(self, distro: Distro) -> str | None:
+    def default_user(self, distribution: Distribution) -> str | None:
         """``default`` in section ``[user]`` of the wsl.conf that the distribution started with."""
         section = ""
-        for line in self.guests[distro.id].conf.decode().splitlines():
+        for line in self.guests[distribution.id].conf.decode().splitlines():
             line = line.strip()
             if line.startswith("["):
                 section = line.strip("[]").lower()

@@ -407,7 +407,7 @@ class Summary:
         hosts = self.hosts.values()
         if any(host.failure for host in hosts):
             again = "Nothing was changed." if self.check else "It goes on from there."
-            return [f'Mend what is said under "failed", then run the same again. {again}']
+            return [f'Fix the error under "failed", then run the same again. {again}']
         if self.check and any(host.roles(outcome) for host in hosts for outcome in ("done", "taken back")):
             return ["Nothing was changed. Run the same without --check to do it."]
         if self.check:

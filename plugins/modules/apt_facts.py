@@ -6,7 +6,7 @@ module: apt_facts
 short_description: Tell what is wrong with the apt of a machine, before anybody uses it
 description:
   - Looks at what apt effectively has, in whatever file and spelling, and names each trouble with file, line, reason and
-    the command that mends it. Reads only, needs no network, and each program that it asks has a time limit.
+    the command that repairs it. Reads only, needs no network, and each program that it asks has a time limit.
   - An error stops every use of apt. A warning concerns one repository or package and leaves the rest alone.
 options:
   python:
@@ -90,7 +90,7 @@ def configuration(apt):
         file, line = apt.line_in(error)
         yield finding(
             f"apt cannot read its configuration ({error})",
-            "No program of apt works until that is mended.",
+            "No program of apt works until that is fixed.",
             f"Correct that line, or move the file away: sudo mv {file} /root/" if file else "Correct what it names.",
             file or "",
             line,
@@ -130,7 +130,7 @@ def packages(apt):
     for error in errors(said) if rc else []:
         file, line = apt.line_in(error)
         broken = re.search(r"Unmet dependencies|needs to be reinstalled", error)
-        remedy = "Let apt mend it: sudo apt-get --fix-broken install" if broken else "Correct what it names."
+        remedy = "Let apt repair it: sudo apt-get --fix-broken install" if broken else "Correct what it names."
         if file and "preferences" in file:
             remedy = f"Correct that file, or move it away: sudo mv {file} /root/"
         yield finding(

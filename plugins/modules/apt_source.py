@@ -30,7 +30,7 @@ description:
   - The sources as they will be are read by apt before any file is changed, so a source with which apt cannot read its
     sources never stays.
   - The key and the source file belong to root and can be read by everybody, since apt verifies as a user of its own;
-    a wrong mode or owner is mended, also of the folder of the key.
+    a wrong mode or owner is corrected, also of the folder of the key.
   - While another program holds the lock of apt's lists, the module waits for it, at most O(lock_timeout) seconds.
   - One run does what would otherwise take five tasks, and reads only when there is nothing to do.
 options:

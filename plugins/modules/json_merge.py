@@ -397,7 +397,7 @@ class File:
             self.attributes(self.folder, mode)
         return True
 
-    def mend_folder(self):
+    def repair_folder(self):
         """Give what root has left in somebody's folder (by sudo) to the owner of the file; links are not followed."""
         folder, parameters, changed = os.path.dirname(self.module.params["path"]), self.module.params, False
         if not parameters["owner"] or parameters["directory_mode"] is None or os.path.islink(folder):
@@ -488,7 +488,7 @@ def present(module, file, backup):
             file.keep(backup)
         if keys:
             file.replace(text)
-    changed = file.mend_folder()
+    changed = file.repair_folder()
     changed = (os.path.exists(file.path) and file.attributes(file.path, module.params["mode"])) or changed
     return bool(keys) or changed, keys, content
 

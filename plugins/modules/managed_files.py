@@ -8,7 +8,7 @@ description:
   - Brings all files of a role into their state in one module run, and keeps what stood in their place before.
   - O(state=absent) needs no list. It restores the files byte for byte with their mode and owner, and removes
     what the module created, folders included. A file that the module never wrote is left alone.
-  - A file with the right content and another mode or owner than the wanted one is mended.
+  - A file with the right content and another mode or owner than the wanted one is corrected.
   - Every file is validated, and its place tried, before the first one is written.
 options:
   backup:

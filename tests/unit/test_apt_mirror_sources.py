@@ -147,7 +147,7 @@ def test_a_run_that_broke_before_the_file_was_written_is_finished_by_the_next(mi
 
     def breaks(target, *arguments, **options):
         if target == path:
-            raise OSError("the distro was shut down")
+            raise OSError("the distribution was shut down")
         real(target, *arguments, **options)
 
     monkeypatch.setattr(MODULE, "write", breaks)

@@ -33,7 +33,7 @@ def test_the_gpu_is_asked_for_once():
     assert "--gpus" not in json.dumps(configuration())
 
 
-def test_nothing_points_at_windows_by_a_name_that_is_the_distro():
+def test_nothing_points_at_windows_by_a_name_that_is_the_distribution():
     assert "host.docker.internal" not in content(".devcontainer/devcontainer.json")
 
 
@@ -100,7 +100,7 @@ def test_the_defaults_are_taken():
         ("pip_index", "http://mirrors.aliyun.com/pypi/simple/", "must be an address that begins with https://"),
         ("apt_packages", ["git; evil"], "a list of Ubuntu's package names"),
         ("pip_packages", ["--trusted-host mirrors.aliyun.com"], "a list of Python packages"),
-        ("timezone", "China Time", "is no time zone"),
+        ("timezone", "China Time", "is not a time zone"),
         ("container_user", "Me", "is no name of a Linux user"),
         ("shm_size", "8 GB", "is no size"),
         ("datasets", "data", "must be an absolute path"),

@@ -91,9 +91,9 @@ def test_debian_is_taken():
                     "/usr/bin/docker is /mnt/wsl/docker-desktop/cli-tools/usr/bin/docker, which is not there now"
                 ]
             },
-            "Docker Desktop serves this distro (/usr/bin/docker is /mnt/wsl/docker-desktop",
-            "WSL integration switch this distro off. Is it uninstalled already, then remove the link that it left: "
-            "sudo rm /usr/bin/docker",
+            "Docker Desktop serves this distribution (/usr/bin/docker is /mnt/wsl/docker-desktop",
+            "WSL integration switch this distribution off. Is it uninstalled already, then remove the link that it "
+            "left: sudo rm /usr/bin/docker",
         ),
         ({"snap": True}, "Docker is installed as a snap", 'run "snap remove docker"'),
         (
@@ -107,7 +107,7 @@ def test_debian_is_taken():
             "X is not valid JSON (…)",
             "Correct that place",
         ),
-        ({"disk": 2}, "/var/lib has 2 GB left, 5 are needed", "enlarge the distro's disk"),
+        ({"disk": 2}, "/var/lib has 2 GB left, 5 are needed", "enlarge the distribution's disk"),
         (
             {"bip": "10.213.0.1/24", "overlaps": ["10.0.0.0/8 of tun0"]},
             "docker0 would get 10.213.0.1/24, which lies in a network that this machine reaches otherwise: "
@@ -132,7 +132,7 @@ def test_all_findings_are_told_at_once():
     )
 
 
-def test_docker_desktop_that_runs_beside_this_distro_is_no_reason():
+def test_docker_desktop_that_runs_beside_this_distribution_is_no_reason():
     assert refusals({"desktop_elsewhere": True}) == []
 
 
@@ -174,7 +174,7 @@ def test_an_unsupported_release_is_refused():
     assert "Docker has no packages for Ubuntu focal" in refusals(facts={"distribution_release": "focal"})[0]
 
 
-def test_a_distro_without_systemd_is_refused():
+def test_a_distribution_without_systemd_is_refused():
     assert '"[boot] systemd=true"' in refusals(facts={"service_mgr": "sysvinit"})[0]
 
 

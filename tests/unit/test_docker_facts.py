@@ -351,7 +351,7 @@ def test_a_context_is_judged_by_where_it_leads(facts, write, host, fine):
 
 def test_a_folder_that_belongs_to_somebody_else_is_named(facts, write, monkeypatch):
     folder = write(CLIENT, {}).parent
-    if os.geteuid() == 0:  # what is root's is mended
+    if os.geteuid() == 0:  # what is root's is repaired
         os.chown(folder, 4712, -1)
     monkeypatch.setattr(facts.pwd, "getpwnam", lambda _: pwd.struct_passwd(("dev", "x", 4711, ME.pw_gid, "", HOME, "")))
     assert f"{HOME}/.docker belongs to " in user(facts)["problems"][0]

@@ -12,13 +12,13 @@ from lab.faults.machines import Outcome
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def outcome(code=2, message="", struck=False):
+def outcome(code=2, message="", injected=False):
     events = [{"event": "failed", "task": "t", "changed": False, "message": message}] if message else []
-    return Outcome(code, [{"event": "struck", "task": "t", "changed": False}] * struck + events, "")
+    return Outcome(code, [{"event": "injected", "task": "t", "changed": False}] * injected + events, "")
 
 
 def case(**fields):
-    return campaign.Case(**{"name": "a", "half": "wsl", "cause": "disk", "remedy": "again", **fields})
+    return campaign.Case(**{"name": "a", "side": "wsl", "cause": "disk", "remedy": "again", **fields})
 
 
 def demanded(one, first):
@@ -31,7 +31,7 @@ def test_the_written_cases_are_complete():
     assert len({one.name for one in cases}) == len(cases)
     assert [one.name for one in cases if not one.survives and not (one.cause and one.remedy)] == []
     assert [one.name for one in cases if not one.do] == []
-    assert [one.name for one in cases if any("winsim" in action for action in one.do) and not one.mend] == []
+    assert [one.name for one in cases if any("winsim" in action for action in one.do) and not one.recover] == []
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_the_written_cases_are_complete():
         ({}, outcome(code=0), "the run should have failed"),
         ({}, outcome(code=None), "the run hangs"),
         ({"at": "t"}, outcome(message="disk, again"), "the task was not reached"),
-        ({"at": "t"}, outcome(message="disk, again", struck=True), ""),
+        ({"at": "t"}, outcome(message="disk, again", injected=True), ""),
         ({"survives": True}, outcome(message="disk, again"), "should have ended well"),
         ({"survives": True}, outcome(code=0), ""),
-        ({"at": "t", "kind": "killed"}, outcome(code=-9, struck=True), ""),
-        ({"at": "t", "kind": "lost"}, outcome(code=0, struck=True), ""),
+        ({"at": "t", "kind": "killed"}, outcome(code=-9, injected=True), ""),
+        ({"at": "t", "kind": "lost"}, outcome(code=0, injected=True), ""),
     ],
 )
 def test_what_a_disturbed_run_must_show(fields, first, complaint):
@@ -63,9 +63,9 @@ def test_a_fault_that_met_nothing_is_tried_on_a_machine_of_its_own():
     assert campaign.met(case(survives=True), outcome(code=0))
 
 
-def test_cases_of_one_half_follow_each_other_and_what_survives_comes_last():
+def test_cases_of_one_side_follow_each_other_and_what_survives_comes_last():
     cases = [case(name="s", survives=True), *(case(name=str(number)) for number in range(13))]
-    cases += [case(name="w", half="windows"), case(name="k", kind="killed", at="t"), case(name="f", fetched=["a/*"])]
+    cases += [case(name="w", side="windows"), case(name="k", kind="killed", at="t"), case(name="f", fetched=["a/*"])]
     rows = [[one.name for one in row] for row in campaign.chains(cases, apart=False)]
     assert rows == [[str(number) for number in range(12)], ["12", "s"], ["w"], ["f"], ["k"]]
     assert [len(row) for row in campaign.chains(cases, apart=True)] == [1] * 17
@@ -106,6 +106,6 @@ def task_names():
     return found
 
 
-def test_each_case_strikes_at_a_task_that_there_is():
+def test_each_case_injects_at_a_task_that_there_is():
     names = task_names()
     assert [one.at for one in campaign.written() if one.at and not any(re.fullmatch(n, one.at) for n in names)] == []

@@ -164,7 +164,7 @@ def test_a_run_that_broke_after_keeping_the_original_is_finished_by_running_agai
 
     def breaks(target, *arguments, **options):
         if target == str(path):
-            raise OSError("the distro was shut down")
+            raise OSError("the distribution was shut down")
         real(target, *arguments, **options)
 
     monkeypatch.setattr(MODULE, "write", breaks)
@@ -225,7 +225,7 @@ def test_a_template_that_broke_before_it_was_written_is_written_by_the_next_run(
 
     def breaks(target, *arguments):
         if target.endswith("Dockerfile"):
-            raise OSError("the distro was shut down")
+            raise OSError("the distribution was shut down")
         real(target, *arguments)
 
     newer = TEMPLATE | {"content": "FROM newer\n"}

@@ -61,7 +61,7 @@ def installed(*versions):
             "invoking the NVIDIA Container Runtime Hook directly (e.g. with the docker --gpus flag) is not supported",
             'Set mode = "auto" in /etc/nvidia-container-runtime/config.toml',
         ),
-        ("Failed to initialize NVML: Unknown Error", "The driver's files changed under the running distro"),
+        ("Failed to initialize NVML: Unknown Error", "The driver's files changed under the running distribution"),
         (
             "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.4",
             "The image needs a newer CUDA than the driver on Windows offers",

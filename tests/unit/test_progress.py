@@ -285,7 +285,7 @@ def test_check_mode_says_what_it_did_not_look_at():
 def test_a_failed_check_went_nowhere_from_where_it_could_go_on():
     hosts = {"pc": host(("wsl_enable", "wsl_enable : Refuse", "No."), visual_studio=("done", 1))}
     assert screen(hosts, check=True)[-2:] == [
-        '  - Mend what is said under "failed", then run the same again. Nothing was',
+        '  - Fix the error under "failed", then run the same again. Nothing was',
         "    changed.",
     ]
 
@@ -335,7 +335,7 @@ def test_advice_with_a_field_that_nobody_knows_is_refused():
         progress.Advice.read({"text": "x", "roles": []})
 
 
-FAILED = ["next", '  - Mend what is said under "failed", then run the same again. It goes on from', "    there."]
+FAILED = ["next", '  - Fix the error under "failed", then run the same again. It goes on from', "    there."]
 
 
 @pytest.mark.parametrize("width", [79, 80, 120])
@@ -402,7 +402,7 @@ def test_a_fleet_is_one_table():
         "    It failed. It failed. It failed. Run again.",
         "  pc040: Gathering Facts: no route to host",
         "next",
-        '  - Mend what is said under "failed", then run the same again. It goes on from',
+        '  - Fix the error under "failed", then run the same again. It goes on from',
         "    there.",
     ]
 
@@ -458,9 +458,9 @@ GONE = "[{name: Go, ansible.builtin.include_tasks: {file: absent.yml, apply: {ta
 FIRST = """
 - name: main | Take some time
   ansible.builtin.command: sleep 2
-- name: main | Fail, and mend it
+- name: main | Fail, and repair it
   block: [{ansible.builtin.fail: {msg: broken}}]
-  rescue: [{ansible.builtin.debug: {msg: mended}}]
+  rescue: [{ansible.builtin.debug: {msg: repaired}}]
 - name: main | Try again
   ansible.builtin.command: "false"
   register: tried

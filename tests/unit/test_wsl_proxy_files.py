@@ -31,7 +31,7 @@ def listens(unit):
     return [line for line in unit["content"].splitlines() if line.startswith("ListenStream")]
 
 
-def test_the_relay_listens_for_the_distro_and_for_containers():
+def test_the_relay_listens_for_the_distribution_and_for_containers():
     units = files()
     assert listens(units["/etc/systemd/system/wsl-proxy.socket"]) == ["ListenStream=127.0.0.1:17890"]
     assert listens(units["/etc/systemd/system/wsl-proxy-docker.socket"]) == ["ListenStream=10.213.0.1:17890"]
@@ -47,7 +47,7 @@ def test_the_relay_also_listens_where_the_user_has_put_docker0_and_shells_ask_th
     assert ",10.213.0.1,192.168.88.1'" in written["/etc/profile.d/wsl-proxy.sh"]["content"]
 
 
-def test_the_relay_listens_for_the_distro_alone_without_a_docker_address():
+def test_the_relay_listens_for_the_distribution_alone_without_a_docker_address():
     written = files(wsl_proxy_docker_address="")
     assert "/etc/systemd/system/wsl-proxy-docker.socket" not in written
     assert not any("wsl-proxy-docker" in file.get("content", "") for file in written.values())
@@ -302,7 +302,7 @@ def test_a_docker_address_that_is_no_address_is_refused(address):
     assert len(refusals(wsl_proxy_docker_address=address)) == 1
 
 
-def test_all_refusals_come_at_once_and_a_distro_without_systemd_is_told_the_remedy():
+def test_all_refusals_come_at_once_and_a_distribution_without_systemd_is_told_the_remedy():
     found = refusals(ansible_facts={"service_mgr": "sysvinit"}, wsl_proxy_check_url="google.com")
     assert len(found) == 2
     assert 'In WSL, write "[boot] systemd=true" to /etc/wsl.conf' in found[0]

@@ -89,17 +89,17 @@ def connect(variables: dict[str, Any]) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def in_distro(play, pc, variables, monkeypatch) -> Callable[..., dict[str, Any]]:
+def in_distribution(play, pc, variables, monkeypatch) -> Callable[..., dict[str, Any]]:
     """Run tasks with ansible-playbook in the distribution."""
     monkeypatch.setenv("ANSIBLE_CONNECTION_PLUGINS", str(HERE.parents[1] / "plugins" / "connection"))
     return lambda tasks, *options, **changes: play(pc, tasks, *options, **{**variables, **changes})
 
 
-def test_strings_arrive_byte_for_byte(in_distro, tmp_path: Path) -> None:
+def test_strings_arrive_byte_for_byte(in_distribution, tmp_path: Path) -> None:
     script = "import os, sys; print('\\n'.join(os.fsencode(word).hex() for word in sys.argv[1:]))"
     command = {"argv": [sys.executable, "-c", script, *STRINGS], "expand_argument_vars": False}
     copy = {"content": "".join(STRINGS), "dest": str(tmp_path / "copied")}
-    result = in_distro(
+    result = in_distribution(
         [{"name": "arguments", "ansible.builtin.command": command}, {"name": "copy", "ansible.builtin.copy": copy}]
     )
     assert [bytes.fromhex(line).decode() for line in result["arguments"]["stdout_lines"]] == STRINGS
@@ -214,7 +214,7 @@ def test_failed_copies_say_why(connect, tmp_path: Path) -> None:
     assert connection.exec_command("echo still here")[1] == b"still here\n"
 
 
-def test_modules_become_and_async(in_distro) -> None:
+def test_modules_become_and_async(in_distribution) -> None:
     tasks = [
         {"name": "ping", "ansible.builtin.ping": {}},
         {"name": "who", "ansible.builtin.command": "printenv LAB_USER"},
@@ -223,7 +223,7 @@ def test_modules_become_and_async(in_distro) -> None:
         {"name": "unpipelined", "ansible.builtin.ping": {}, "vars": {"ansible_pipelining": False}},
         {"name": "slow", "ansible.builtin.command": "echo done", "async": 20, "poll": 1},
     ]
-    result = in_distro(tasks, ansible_user="dev", ansible_become_password="let me in")
+    result = in_distribution(tasks, ansible_user="dev", ansible_become_password="let me in")
     assert result["rc"] == 0, result["output"]
     assert result["ping"]["ping"] == result["unpipelined"]["ping"] == "pong"
     assert [result[name]["stdout"] for name in ("who", "root", "trusted")] == ["dev", "root", "trusted"]
@@ -267,9 +267,9 @@ def test_host_is_unreachable_with_the_cause(connect, changes: dict, words: str) 
 
 
 @pytest.mark.parametrize("phase", ["input", "running", "output"])
-def test_cut_connection_is_unreachable(in_distro, pc, phase: str) -> None:
+def test_cut_connection_is_unreachable(in_distribution, pc, phase: str) -> None:
     pc.client.fault("cut", match="wsl.exe", phase=phase)
-    result = in_distro([{"name": "cut", "ansible.builtin.command": "echo done"}])
+    result = in_distribution([{"name": "cut", "ansible.builtin.command": "echo done"}])
     pc.client.fault("clear")
     assert result["cut"]["unreachable"] is True
     assert "stdout" not in result["cut"]

@@ -1,6 +1,6 @@
 """What goes wrong at the simulated Windows host and behind its proxy; runs in the internet container.
 
-``proxy KIND`` changes what listens on the proxy's port, ``swap KIND GLOB`` what the origins give, ``none`` mends both.
+``proxy KIND`` changes what listens on the proxy's port, ``tamper KIND GLOB`` what the origins give, ``none`` ends both.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ PROXY_KINDS = {
     "502": "the proxy program has lost its own upstream",
     "captive": "every page is a login page, and tunnels are refused",
 }
-SWAP_KINDS = {
+TAMPER_KINDS = {
     "corrupt": "one byte in the middle is another one; an empty file gets one",
     "layer": "the same, of compressed files only: the layers of an image, not its manifest",
-    "half": "the second half is missing",
+    "truncate": "the second half is missing",
     "foreign": "a Release file signed by somebody else",
     "later": "a Release file dated in two days, as a clock sees it that is two days behind",
     "key": "another key in place of a signing key",
@@ -129,7 +129,7 @@ def keep(path: Path) -> None:
         shutil.copy2(path, kept)
 
 
-def swap(kind: str, pattern: str) -> None:
+def tamper(kind: str, pattern: str) -> None:
     """Change what the origins give for the files that match the pattern below their root folder, or registry/…"""
     root = SRV if pattern.startswith("registry/") else WWW
     found = sorted(path for path in root.glob(pattern) if path.is_file())
@@ -145,7 +145,7 @@ def swap(kind: str, pattern: str) -> None:
                 data = bytearray(path.read_bytes() or b"\0")
                 data[len(data) // 2] ^= 0xFF
                 path.write_bytes(data)
-            elif kind == "half":
+            elif kind == "truncate":
                 os.truncate(path, path.stat().st_size // 2)
             elif kind == "foreign":
                 resign(path, home)
@@ -162,7 +162,7 @@ def swap(kind: str, pattern: str) -> None:
                 )
 
 
-def mend() -> None:
+def recover() -> None:
     """Give the proxy and all files back."""
     proxy("none")
     for kept in sorted(KEPT.rglob("*")):
@@ -174,11 +174,11 @@ def mend() -> None:
 def main(verb: str, *words: str) -> None:
     """Run one verb."""
     if verb == "none":
-        mend()
+        recover()
     elif verb == "proxy" and words[0] in PROXY_KINDS:
         proxy(words[0])
-    elif verb == "swap" and words[0] in SWAP_KINDS:
-        swap(*words)
+    elif verb == "tamper" and words[0] in TAMPER_KINDS:
+        tamper(*words)
     elif verb == "serve":
         serve(words[0])
     else:

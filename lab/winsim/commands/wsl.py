@@ -77,7 +77,7 @@ def _list(run: Wsl, arguments: list[str]) -> int:
     """``-q``: the names; ``-v``: with state and version."""
     if arguments not in (["-q"], ["-v"]):
         raise SimulatorError(f"wsl -l: arguments not known: {arguments}")
-    found = wsl.distros(run.machine, run.user)
+    found = wsl.distributions(run.machine, run.user)
     if arguments == ["-q"]:
         for item in found:
             run.say(item.name)
@@ -114,7 +114,7 @@ def _shutdown(run: Wsl, arguments: list[str]) -> int:
         raise WslError("argument", "Wsl/E_INVALIDARG", arguments[0])
     with run.machine.lock:
         for user in list(run.machine.users):
-            for item in wsl.distros(run.machine, user):
+            for item in wsl.distributions(run.machine, user):
                 wsl.stop(run.machine, item, "shutdown")
     return 0
 
@@ -123,7 +123,7 @@ def _terminate(run: Wsl, arguments: list[str]) -> int:
     if len(arguments) != 1:
         raise WslError("argument", "Wsl/E_INVALIDARG", "--terminate")
     with run.machine.lock:
-        wsl.stop(run.machine, run.distro(arguments[0]))
+        wsl.stop(run.machine, run.distribution(arguments[0]))
     run.say(run.text("done"))
     return 0
 
@@ -132,9 +132,9 @@ def _unregister(run: Wsl, arguments: list[str]) -> int:
     if len(arguments) != 1:
         raise WslError("argument", "Wsl/E_INVALIDARG", "--unregister")
     with run.machine.lock:
-        distro = run.distro(arguments[0])
-        wsl.stop(run.machine, distro, "unregister")
-        wsl.unregister(run.machine, distro)
+        distribution = run.distribution(arguments[0])
+        wsl.stop(run.machine, distribution, "unregister")
+        wsl.unregister(run.machine, distribution)
     run.say(run.text("done"))
     return 0
 
@@ -142,12 +142,12 @@ def _unregister(run: Wsl, arguments: list[str]) -> int:
 def _manage(run: Wsl, arguments: list[str]) -> int:
     if len(arguments) < 2:
         raise WslError("argument", "Wsl/E_INVALIDARG", "--manage")
-    distro, action, values = run.distro(arguments[0]), arguments[1], arguments[2:]
+    distribution, action, values = run.distribution(arguments[0]), arguments[1], arguments[2:]
     if action == "--set-default-user" and len(values) == 1:
-        uid = run.machine.wsl_backend.uid(distro, values[0])
+        uid = run.machine.wsl_backend.uid(distribution, values[0])
         if uid is None:
             raise WslError("no user", "Wsl/Service/WSL_E_USER_NOT_FOUND")
-        wsl.set_default_uid(run.machine, distro, uid)
+        wsl.set_default_uid(run.machine, distribution, uid)
     elif action in ("--move", "-m", "--resize", "-r", "--set-sparse", "-s", "--compact"):
         raise SimulatorError(f"wsl --manage: {action} is not known here")
     else:

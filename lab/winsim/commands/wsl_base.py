@@ -55,7 +55,7 @@ class Wsl:
             self.say(self.text("code", error.code))
         return ERROR
 
-    def distro(self, name: str | None, service: str = "Wsl/Service") -> wsl.Distro:
+    def distribution(self, name: str | None, service: str = "Wsl/Service") -> wsl.Distribution:
         """A distribution of the user.
 
         Raises:

@@ -19,7 +19,7 @@ def install(run: Wsl, arguments: list[str]) -> int:
         arguments,
         {
             "--from-file": "file", "-f": "file", "--name": "name", "--location": "location", "-l": "location",
-            "--vhd-size": "size", "--version": "version", "-d": "distro", "--distribution": "distro",
+            "--vhd-size": "size", "--version": "version", "-d": "distribution", "--distribution": "distribution",
         },
         {
             "--no-launch": "no_launch", "-n": "no_launch", "--no-distribution": "none", "--web-download": "web",
@@ -29,7 +29,7 @@ def install(run: Wsl, arguments: list[str]) -> int:
     for key in ("legacy", "inbox", "wsl1"):
         if options.get(key):
             raise SimulatorError(f"wsl --install: option not known here: {key}")
-    name = options.get("distro") or (words[0] if words else None)
+    name = options.get("distribution") or (words[0] if words else None)
     if options.get("none") and (name or options.get("file")):
         raise WslError("argument", "Wsl/E_INVALIDARG", "--no-distribution")
     if options.get("version") not in (None, "2"):
@@ -111,7 +111,7 @@ def _from_file(run: Wsl, options: dict[str, Any]) -> int:
     node = run.machine.files.get(path)
     if node is None or node.content is None:
         raise WslError("no file", "Wsl/InstallDistro/ERROR_FILE_NOT_FOUND")
-    info = node.content.data.get("distro")
+    info = node.content.data.get("distribution")
     if info is None or not node.content.complete:
         raise WslError("not a distribution", "Wsl/InstallDistro/Service/RegisterDistro/WSL_E_NOT_A_LINUX_DISTRO")
     return _register(run, options.get("name") or info["default_name"], options, node.content)

@@ -11,9 +11,9 @@ from lab.winsim.model import wsl
 from lab.winsim.model.guest import LinuxProcess
 
 _VALUED = {
-    "-d": "distro",
-    "--distribution": "distro",
-    "--distribution-id": "distro",
+    "-d": "distribution",
+    "--distribution": "distribution",
+    "--distribution-id": "distribution",
     "-u": "user",
     "--user": "user",
     "--cd": "cd",
@@ -31,23 +31,23 @@ def client(run: Any, arguments: list[str], error: type[Exception]) -> int:
         run: the running wsl.exe; ``error``: its exception (key, code, values).
     """
     options, shell, argv = _read(arguments, error)
-    distro = run.distro(options.get("distro"))
+    distribution = run.distribution(options.get("distribution"))
     machine = run.machine
     if wsl.missing_features(machine) or not machine.description["hardware"]["virtualization"]:
         raise error("virtualization", "Wsl/Service/CreateInstance/CreateVm/HCS/HCS_E_HYPERV_NOT_INSTALLED")
     with machine.lock:
-        for warning in wsl.start(machine, distro):
+        for warning in wsl.start(machine, distribution):
             run.warn(warning)
         if proxy := wsl.proxy_warning(machine, run.user):
             run.warn(proxy)
-        entry = wsl.runtime(machine)["running"][distro.id]
+        entry = wsl.runtime(machine)["running"][distribution.id]
         entry["clients"] += 1
     try:
-        user = options.get("user") or _default_user(machine, distro)
-        if machine.wsl_backend.uid(distro, user) is None:
+        user = options.get("user") or _default_user(machine, distribution)
+        if machine.wsl_backend.uid(distribution, user) is None:
             raise error("no user", "Wsl/Service/CreateInstance/WSL_E_USER_NOT_FOUND")
         process = LinuxProcess(
-            distro,
+            distribution,
             argv if not shell else [],
             user,
             cwd=_folder(run, options.get("cd")),
@@ -99,12 +99,12 @@ def _eaten(words: list[str]) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", word) for word in words]
 
 
-def _default_user(machine: Any, distro: wsl.Distro) -> str:
+def _default_user(machine: Any, distribution: wsl.Distribution) -> str:
     """``[user] default`` of wsl.conf, else the uid in the registry, else root."""
-    named = machine.wsl_backend.default_user(distro)
-    if named and machine.wsl_backend.uid(distro, named) is not None:
+    named = machine.wsl_backend.default_user(distribution)
+    if named and machine.wsl_backend.uid(distribution, named) is not None:
         return named
-    return machine.wsl_backend.user_of(distro, distro.default_uid) or "root"
+    return machine.wsl_backend.user_of(distribution, distribution.default_uid) or "root"
 
 
 def _folder(run: Any, wanted: str | None) -> str:

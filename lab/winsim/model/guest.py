@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.winsim.model.wsl import Distro
+from lab.winsim.model.wsl import Distribution
 from lab.winsim.process import InputStream
 
 
@@ -15,7 +15,7 @@ from lab.winsim.process import InputStream
 class LinuxProcess:
     """One command inside a distribution. ``argv`` goes to exec; ``shell`` is a line for the user's shell instead."""
 
-    distro: Distro
+    distribution: Distribution
     argv: list[str]
     user: str
     cwd: str = "~"

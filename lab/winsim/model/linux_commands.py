@@ -136,7 +136,7 @@ def _useradd(shell: Shell, args: list[str]) -> int:
     guest.users[name] = LinuxUser(name, uid, guest.groups[name], groups, home, options.get("s", "/bin/sh"))
     if "m" in options:
         guest.folders.add(home)
-    shell.machine.log("linux user", distro=shell.process.distro.name, name=name, uid=uid)
+    shell.machine.log("linux user", distribution=shell.process.distribution.name, name=name, uid=uid)
     return 0
 
 
@@ -224,7 +224,7 @@ def _false(shell: Shell, args: list[str]) -> int:
 @command("wslinfo")
 def _wslinfo(shell: Shell, args: list[str]) -> int:
     answers = {
-        "--networking-mode": wsl.networking_mode(shell.machine, shell.process.distro.user),
+        "--networking-mode": wsl.networking_mode(shell.machine, shell.process.distribution.user),
         "--wsl-version": (wsl.package_version(shell.machine) or "").removesuffix(".0"),
         "--version": (wsl.package_version(shell.machine) or "").removesuffix(".0"),
     }

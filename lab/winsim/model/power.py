@@ -1,4 +1,4 @@
-"""The power plan: time-outs until Windows sleeps, where Windows keeps them in the registry."""
+"""The power plan: timeouts until Windows sleeps, where Windows keeps them in the registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STANDBY, HYBRID, HIBERNATE = (
 
 
 def install(machine: Pc, timeouts: dict[str, int]) -> None:
-    """Give a fresh Windows its balanced plan, with the time-outs in seconds on mains power (ac) and battery (dc)."""
+    """Give a fresh Windows its balanced plan, with the timeouts in seconds on mains power (ac) and battery (dc)."""
     machine.registry.set(SCHEMES, "ActivePowerScheme", BALANCED)
     for setting, name in ((STANDBY, "standby"), (HIBERNATE, "hibernate")):
         for source in ("ac", "dc"):

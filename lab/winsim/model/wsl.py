@@ -106,7 +106,7 @@ def missing_features(machine: Pc) -> list[str]:
 
 
 @dataclass
-class Distro:
+class Distribution:
     """One registered distribution of one user."""
 
     id: str  # {GUID}
@@ -125,7 +125,7 @@ class Distro:
         return f"{self.base_path}\\ext4.vhdx"
 
 
-def distros(machine: Pc, user: str) -> list[Distro]:
+def distributions(machine: Pc, user: str) -> list[Distribution]:
     """The distributions that a user has."""
     view, found = machine.registry.view(user), []
     for key in view.subkeys(HKCU_LXSS):
@@ -133,7 +133,7 @@ def distros(machine: Pc, user: str) -> list[Distro]:
         if not view.get(path, "DistributionName"):
             continue
         found.append(
-            Distro(
+            Distribution(
                 key,
                 view.get(path, "DistributionName"),
                 user,
@@ -148,19 +148,19 @@ def distros(machine: Pc, user: str) -> list[Distro]:
     return found
 
 
-def find(machine: Pc, user: str, name: str | None) -> Distro | None:
+def find(machine: Pc, user: str, name: str | None) -> Distribution | None:
     """A distribution by name (no case) or GUID; without a name the default one."""
     view = machine.registry.view(user)
     wanted = name or view.get(HKCU_LXSS, "DefaultDistribution")
-    for distro in distros(machine, user):
-        if wanted and wanted.lower() in (distro.name.lower(), distro.id.lower()):
-            return distro
+    for distribution in distributions(machine, user):
+        if wanted and wanted.lower() in (distribution.name.lower(), distribution.id.lower()):
+            return distribution
     return None
 
 
 def register(
     machine: Pc, user: str, name: str, folder: str | None, content: Content, *, oobe: bool, size: int | None = None
-) -> Distro:
+) -> Distribution:
     """Register a distribution for a user: the registry, the disk, and the backend.
 
     Raises:
@@ -168,10 +168,10 @@ def register(
     """
     identity = "{" + str(uuid.uuid4()) + "}"
     base = folder or f"{machine.profile_of(user)}\\AppData\\Local\\wsl\\{identity}"
-    info = content.data.get("distro", {})
-    distro = Distro(identity, name, user, base, 2, 0, info.get("flavor", ""), info.get("version", ""))
+    info = content.data.get("distribution", {})
+    distribution = Distribution(identity, name, user, base, 2, 0, info.get("flavor", ""), info.get("version", ""))
     machine.files.mkdir(base, owner=machine.full_name(user))
-    place(machine, distro.disk, size or int(info.get("disk_size", 1_350 * 2**20)))
+    place(machine, distribution.disk, size or int(info.get("disk_size", 1_350 * 2**20)))
     view, path = machine.registry.view(user), f"{HKCU_LXSS}\\{identity}"
     for value, data in (
         ("State", 1),
@@ -182,39 +182,39 @@ def register(
         ("DefaultUid", 0),
         ("VhdFileName", "ext4.vhdx"),
         ("RunOOBE", 1 if oobe else 0),
-        ("Flavor", distro.flavor),
-        ("OsVersion", distro.os_version),
+        ("Flavor", distribution.flavor),
+        ("OsVersion", distribution.os_version),
     ):
         view.set(path, value, data)
     view.set(HKCU_LXSS, "DefaultVersion", view.get(HKCU_LXSS, "DefaultVersion", 2))
     if find(machine, user, None) is None:
         view.set(HKCU_LXSS, "DefaultDistribution", identity)
-    machine.wsl_backend.create(distro, content)
-    machine.log("distribution registered", distro=name, user=user, path=base)
-    return distro
+    machine.wsl_backend.create(distribution, content)
+    machine.log("distribution registered", distribution=name, user=user, path=base)
+    return distribution
 
 
-def unregister(machine: Pc, distro: Distro) -> None:
+def unregister(machine: Pc, distribution: Distribution) -> None:
     """Remove a distribution with its disk."""
-    machine.wsl_backend.destroy(distro)
-    view = machine.registry.view(distro.user)
-    view.delete(f"{HKCU_LXSS}\\{distro.id}")
-    if machine.files.exists(distro.disk):
-        machine.files.remove(distro.disk)
-    if machine.files.is_dir(distro.base_path) and not machine.files.listdir(distro.base_path):
-        machine.files.remove(distro.base_path)
-    if (view.get(HKCU_LXSS, "DefaultDistribution") or "").lower() == distro.id.lower():
-        rest = distros(machine, distro.user)
+    machine.wsl_backend.destroy(distribution)
+    view = machine.registry.view(distribution.user)
+    view.delete(f"{HKCU_LXSS}\\{distribution.id}")
+    if machine.files.exists(distribution.disk):
+        machine.files.remove(distribution.disk)
+    if machine.files.is_dir(distribution.base_path) and not machine.files.listdir(distribution.base_path):
+        machine.files.remove(distribution.base_path)
+    if (view.get(HKCU_LXSS, "DefaultDistribution") or "").lower() == distribution.id.lower():
+        rest = distributions(machine, distribution.user)
         if rest:
             view.set(HKCU_LXSS, "DefaultDistribution", rest[0].id)
         else:
             view.remove(HKCU_LXSS, "DefaultDistribution")
-    machine.log("distribution removed", distro=distro.name, user=distro.user)
+    machine.log("distribution removed", distribution=distribution.name, user=distribution.user)
 
 
-def set_default_uid(machine: Pc, distro: Distro, uid: int) -> None:
+def set_default_uid(machine: Pc, distribution: Distribution, uid: int) -> None:
     """Write the default user into the registry."""
-    machine.registry.view(distro.user).set(f"{HKCU_LXSS}\\{distro.id}", "DefaultUid", uid)
+    machine.registry.view(distribution.user).set(f"{HKCU_LXSS}\\{distribution.id}", "DefaultUid", uid)
 
 
 # --- .wslconfig ------------------------------------------------------------------------------------------------
@@ -286,8 +286,8 @@ def session_ended(machine: Pc, number: int) -> None:
         if owner == number and number:
             del sessions[sid]
             for user in list(machine.users):
-                for distro in distros(machine, user) if machine.sid(user) == sid else []:
-                    stop(machine, distro, "sign-out")
+                for distribution in distributions(machine, user) if machine.sid(user) == sid else []:
+                    stop(machine, distribution, "sign-out")
 
 
 # --- what runs -------------------------------------------------------------------------------------------------
@@ -308,26 +308,26 @@ def idle_timeout(machine: Pc) -> float:
         return 15.0
 
 
-def is_running(machine: Pc, distro: Distro) -> bool:
+def is_running(machine: Pc, distribution: Distribution) -> bool:
     """Whether a distribution runs now; one that had no client for too long has stopped."""
-    entry = runtime(machine)["running"].get(distro.id)
+    entry = runtime(machine)["running"].get(distribution.id)
     if entry is None:
         return False
     limit = idle_timeout(machine)
     if entry["clients"] == 0 and limit >= 0 and machine.clock.now() - entry["since"] > limit:
-        stop(machine, distro, "idle")
+        stop(machine, distribution, "idle")
         return False
     return True
 
 
-def start(machine: Pc, distro: Distro) -> list[str]:
+def start(machine: Pc, distribution: Distribution) -> list[str]:
     """Start a distribution (and the VM); returns the warnings about ``.wslconfig`` that a new VM gives."""
     state: dict[str, Any] = runtime(machine)
     warnings: list[str] = []
-    if is_running(machine, distro):
+    if is_running(machine, distribution):
         return warnings
     if not state["running"]:
-        read = read_config(machine, distro.user)
+        read = read_config(machine, distribution.user)
         state["config"] = read.values
         state["mode"], fallen_back = _choose_mode(machine, read.values)
         warnings = read.warnings + fallen_back
@@ -336,17 +336,17 @@ def start(machine: Pc, distro: Distro) -> list[str]:
         machine.registry.set(HKLM_LXSS, "NatGatewayIpAddress", gateway)
         machine.registry.set(HKLM_LXSS, "NatNetwork", gateway.rpartition(".")[0] + ".0/20")
         machine.clock.work(4.0)
-    state["running"][distro.id] = {"clients": 0, "since": machine.clock.now()}
-    machine.wsl_backend.start(distro)
-    machine.log("distribution started", distro=distro.name)
+    state["running"][distribution.id] = {"clients": 0, "since": machine.clock.now()}
+    machine.wsl_backend.start(distribution)
+    machine.log("distribution started", distribution=distribution.name)
     return warnings
 
 
-def stop(machine: Pc, distro: Distro, reason: str = "terminate") -> None:
+def stop(machine: Pc, distribution: Distribution, reason: str = "terminate") -> None:
     """Stop a distribution."""
-    if runtime(machine)["running"].pop(distro.id, None) is not None:
-        machine.wsl_backend.stop(distro)
-        machine.log("distribution stopped", distro=distro.name, reason=reason)
+    if runtime(machine)["running"].pop(distribution.id, None) is not None:
+        machine.wsl_backend.stop(distribution)
+        machine.log("distribution stopped", distribution=distribution.name, reason=reason)
 
 
 @AT_BOOT.append
@@ -359,11 +359,11 @@ def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
     install_msi(machine, msi_package(entry.get("version", "3.0.1.0")))
 
 
-@preinstallable("distro")
-def _preinstalled_distro(machine: Pc, entry: dict[str, Any]) -> None:
+@preinstallable("distribution")
+def _preinstalled_distribution(machine: Pc, entry: dict[str, Any]) -> None:
     user = entry.get("user", machine.description["users"][0]["name"])
-    content = Content(1, data={"distro": {"flavor": "ubuntu", "version": entry.get("version", "24.04")}})
-    distro = register(machine, user, entry["distro"], entry.get("location"), content, oobe=False)
+    content = Content(1, data={"distribution": {"flavor": "ubuntu", "version": entry.get("version", "24.04")}})
+    distribution = register(machine, user, entry["distribution"], entry.get("location"), content, oobe=False)
     if entry.get("default_user"):
-        machine.wsl_backend.add_user(distro, entry["default_user"], 1000)
-        set_default_uid(machine, distro, 1000)
+        machine.wsl_backend.add_user(distribution, entry["default_user"], 1000)
+        set_default_uid(machine, distribution, 1000)

@@ -1,4 +1,4 @@
-"""A distro that trusts one more repository, which it knew in another way before."""
+"""A distribution that trusts one more repository, which it knew in another way before."""
 
 import json
 

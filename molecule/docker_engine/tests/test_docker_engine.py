@@ -1,4 +1,4 @@
-"""docker_engine on a distro that had another Docker: one engine, one source, one start, and nothing foreign lost."""
+"""docker_engine where another Docker was: one engine, one source, one start, and nothing foreign lost."""
 
 import json
 
@@ -111,8 +111,8 @@ def test_a_machine_with_many_faults_is_refused_once_before_any_change(host):
     host.run(f"ip link del vpn0; rm {drop_in}; mv /root/docker /usr/bin/docker; tar -xPf /root/saved.tar")
     host.run("systemctl daemon-reload")
     assert (changed, daemon) == (0, '{"hosts": ["unix:///mnt/wsl/shared/docker.sock"]}\n')
-    assert "Docker Desktop serves this distro (/usr/bin/docker is /mnt/wsl/docker-desktop/cli-tools" in message
-    assert "WSL integration switch this distro off" in message
+    assert "Docker Desktop serves this distribution (/usr/bin/docker is /mnt/wsl/docker-desktop/cli-tools" in message
+    assert "WSL integration switch this distribution off" in message
     assert f"it is started with -H fd:// by {drop_in}, --log-driver=journald by {drop_in}" in message
     assert "would say hosts, log-driver too" in message
     assert "docker0 would get 10.213.0.1/24, which lies in a network that this machine reaches otherwise" in message

@@ -46,7 +46,7 @@ TASKS = {
     "no container toolkit": [
         "nvidia_ctk : absent | Take the runtime from Docker",
         "nvidia_ctk : absent | Remove the four packages",
-        "apt_source : Trust or forget the apt repository nvidia-container-toolkit",
+        "apt_source : Add or remove the apt repository nvidia-container-toolkit",
         "nvidia_ctk : absent | Remove the GPU's description, what the packages leave, and the note of the smoke test",
     ],
 }

@@ -1,4 +1,4 @@
-"""wsl_proxy on a bare distro: the relay carries requests, and everything points at it."""
+"""wsl_proxy on a bare distribution: the relay carries requests, and everything points at it."""
 
 import subprocess
 import sys
@@ -132,7 +132,7 @@ def test_an_ipv6_upstream_and_the_living_one_of_several_addresses_are_reached(ho
         host.run("grep -v proxy.lan /etc/hosts > /tmp/hosts; cat /tmp/hosts > /etc/hosts")
 
 
-def test_where_dockers_address_cannot_be_had_the_distro_still_has_its_relay(host):
+def test_where_dockers_address_cannot_be_had_the_distribution_still_has_its_relay(host):
     host.check_output("systemctl stop wsl-proxy.socket")
     host.check_output("systemd-run --collect --unit=squatter python3 -c %s", SQUATTER)
     try:

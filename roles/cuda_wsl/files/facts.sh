@@ -57,8 +57,8 @@ echo "free $(($(df --output=avail --block-size=1 /usr | tail -n 1) / 1000000000)
 
 if in_wsl; then
     smi=/usr/lib/wsl/lib/nvidia-smi
-    missing="install the NVIDIA driver on Windows, then run wsl --shutdown there; a distro of WSL version 1 has no GPU."
-    silent="run wsl --shutdown on Windows and start the distro again; if it stays so, update the NVIDIA driver."
+    missing="install the NVIDIA driver on Windows, then run wsl --shutdown there; a distribution of WSL version 1 has no GPU."
+    silent="run wsl --shutdown on Windows and start the distribution again; if it stays so, update the NVIDIA driver."
     failed="update the NVIDIA driver on Windows (or enable the GPU there), then run wsl --shutdown."
 else
     smi=$(command -v nvidia-smi || echo /usr/bin/nvidia-smi)

@@ -23,7 +23,7 @@ case $(timeout 10 df --output=fstype "${there:-$home}" | tail -n 1) in
     9p | drvfs | virtiofs | cifs | smb3 | vfat | msdos | exfat | ntfs | ntfs3 | fuseblk) echo "drive $(readlink -f "${there:-$home}")" ;;
 esac
 
-# On Windows it runs through cmd.exe: the shell script beside it would install into the distro.
+# On Windows it runs through cmd.exe: the shell script beside it would install into the distribution.
 [ -n "$vscode" ] || exit 0
 for command in code "/mnt/c/Program Files/Microsoft VS Code/bin/code.cmd" /mnt/c/Users/*/AppData/Local/Programs/"Microsoft VS Code/bin/code.cmd"; do
     case $command in

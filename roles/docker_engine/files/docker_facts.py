@@ -450,15 +450,15 @@ def left_by_root(account, home):
 
 
 def owner_problem(user, account, home):
-    """Name a part of the user's folder for Docker that he cannot write, and that is not mended by itself."""
-    mended = left_by_root(account, home)
+    """Name a part of the user's folder for Docker that he cannot write, and that is not repaired by the role."""
+    repaired = left_by_root(account, home)
     for name in ("", "/config.json", "/buildx", "/contexts", "/cli-plugins"):
         path = f"{home}/.docker{name}"
         try:
             owner = os.stat(at(path)).st_uid
         except OSError:
             continue
-        if owner in (account.pw_uid, 0 if mended else None) or account.pw_uid == 0 or filesystem(path)[1] in WINDOWS:
+        if owner in (account.pw_uid, 0 if repaired else None) or account.pw_uid == 0 or filesystem(path)[1] in WINDOWS:
             continue
         return (
             f"{path} belongs to {owner_name(owner)}, so the docker command of {user} cannot use it. "

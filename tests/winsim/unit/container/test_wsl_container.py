@@ -94,7 +94,7 @@ def machine(files: Path, lab: Lab) -> Machine:
         "features": {"VirtualMachinePlatform": "Enabled"},
         "installed": [
             {"name": "wsl", "version": "3.0.1.0"},
-            {"name": "distro", "distro": "Ubuntu-24.04", "version": "24.04"},
+            {"name": "distribution", "distribution": "Ubuntu-24.04", "version": "24.04"},
         ],
     }
     machine = Machine(describe.complete(description))
@@ -181,11 +181,11 @@ def test_unknown_user_is_refused_as_wsl_does(wsl) -> None:
 
 def test_release_without_a_container_is_refused(machine: Machine) -> None:
     from lab.winsim.model.files import Content
-    from lab.winsim.model.wsl import Distro
+    from lab.winsim.model.wsl import Distribution
 
-    image = Content(1, data={"distro": {"version": "20.04"}})
+    image = Content(1, data={"distribution": {"version": "20.04"}})
     with pytest.raises(SimulatorError, match=r"no container for Ubuntu 20\.04; there are 22\.04, 24\.04, 26\.04"):
-        machine.wsl_backend.create(Distro("{2}", "Ubuntu", "student", "C:\\x"), image)
+        machine.wsl_backend.create(Distribution("{2}", "Ubuntu", "student", "C:\\x"), image)
 
 
 def test_containers_survive_a_restart_of_the_simulator(machine: Machine, lab: Lab) -> None:
@@ -195,10 +195,10 @@ def test_containers_survive_a_restart_of_the_simulator(machine: Machine, lab: La
 
 
 def test_cancelled_command_ends() -> None:
-    from lab.winsim.model.wsl import Distro
+    from lab.winsim.model.wsl import Distribution
 
     cancelled = threading.Event()
-    process = LinuxProcess(Distro("{1}", "x", "u", "C:\\x"), [], "root", stdin=InputStream(closed=False))
+    process = LinuxProcess(Distribution("{1}", "x", "u", "C:\\x"), [], "root", stdin=InputStream(closed=False))
     process.cancelled = cancelled
     threading.Timer(0.1, cancelled.set).start()
     assert stream(["sleep", "60"], process) == 137

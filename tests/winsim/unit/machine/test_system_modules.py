@@ -168,7 +168,8 @@ TASK = {
 
 def test_a_task_keeps_a_distribution_running_over_a_reboot(build, on):
     machine = build(
-        features={"VirtualMachinePlatform": "Enabled"}, installed=[{"name": "wsl"}, {"name": "distro", "distro": "U"}]
+        features={"VirtualMachinePlatform": "Enabled"},
+        installed=[{"name": "wsl"}, {"name": "distribution", "distribution": "U"}],
     )
     host, module = on(machine), "community.windows.win_scheduled_task"
     assert host.module(module, check=True, **TASK)["changed"] is True

@@ -14,7 +14,7 @@ from lab.winsim.model.wsl import runtime
 EXE = "C:\\Program Files\\WSL\\wsl.exe"
 READY = {
     "features": {"VirtualMachinePlatform": "Enabled"},
-    "installed": [{"name": "wsl"}, {"name": "distro", "distro": "Ubuntu-24.04"}],
+    "installed": [{"name": "wsl"}, {"name": "distribution", "distribution": "Ubuntu-24.04"}],
 }
 CONFIG = "C:\\Users\\student\\.wslconfig"
 LOCALHOST = (

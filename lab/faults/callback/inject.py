@@ -13,13 +13,13 @@ from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import callback_loader
 
 DOCUMENTATION = r"""
-name: strike
+name: inject
 type: aggregate
 short_description: Write down what a run does, and let something go wrong when a task starts
 author: wsl-dl-playbook contributors
 description:
   - Part of the lab's fault campaign (C(python -m lab campaign)); of no use elsewhere.
-  - E(LAB_RECORD) is a file that gets one JSON object for each result of a task. E(LAB_STRIKE) is a JSON object with the
+  - E(LAB_RECORD) is a file that gets one JSON object for each result of a task. E(LAB_INJECT) is a JSON object with the
     name of a task and what happens when it starts, C(kill) (seconds until this run is killed) or C(argv) (a command).
 requirements:
   - enabled by E(ANSIBLE_CALLBACKS_ENABLED)
@@ -27,18 +27,18 @@ requirements:
 
 
 class CallbackModule(CallbackBase):
-    """Records and strikes; displays nothing."""
+    """Records and injects; displays nothing."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
-    CALLBACK_NAME = "strike"
+    CALLBACK_NAME = "inject"
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self) -> None:
         super().__init__()
         self._record = os.environ["LAB_RECORD"]
         self._explained = callback_loader.get("progress", class_only=True).explained  # what the user reads
-        self._strike = json.loads(os.environ.get("LAB_STRIKE") or "{}")
+        self._inject = json.loads(os.environ.get("LAB_INJECT") or "{}")
 
     def _write(self, event: str, result) -> None:
         answer = result.result
@@ -57,15 +57,15 @@ class CallbackModule(CallbackBase):
             file.write(json.dumps(entry) + "\n")
 
     def v2_playbook_on_task_start(self, task, is_conditional) -> None:
-        """Strike at the first start of the task."""
-        if task.get_name().strip() != self._strike.get("task"):
+        """Inject at the first start of the task."""
+        if task.get_name().strip() != self._inject.get("task"):
             return
-        strike, self._strike = self._strike, {}
-        self._append({"event": "struck", "task": strike["task"], "changed": False})
-        if "argv" in strike:
-            subprocess.run(strike["argv"], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-        if "kill" in strike:
-            threading.Timer(strike["kill"], os.killpg, (0, signal.SIGKILL)).start()
+        inject, self._inject = self._inject, {}
+        self._append({"event": "injected", "task": inject["task"], "changed": False})
+        if "argv" in inject:
+            subprocess.run(inject["argv"], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+        if "kill" in inject:
+            threading.Timer(inject["kill"], os.killpg, (0, signal.SIGKILL)).start()
 
     def v2_runner_on_ok(self, result) -> None:
         """Write down a task that went well."""
