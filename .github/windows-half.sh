@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# For workflows/windows.yml: the Windows half against the runner itself, from inside its distribution, the way the README says.
+# For workflows/windows.yml: the Windows half against the runner itself, from inside its distribution, as docs/inside-wsl.md says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

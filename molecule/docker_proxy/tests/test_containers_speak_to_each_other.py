@@ -1,4 +1,4 @@
-"""Programs in containers reach themselves and each other past the proxy, as the README says."""
+"""Programs in containers reach themselves and each other past the proxy, as docs/proxy.md says."""
 
 import re
 import shlex
@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVER = Path(__file__).with_name("a_server_that_asks_itself.py")
 
 
-def examples(readme):
-    """Return the commands and the Compose file of the README's part on containers."""
-    text = (ROOT / readme).read_text()
+def examples(page):
+    """Return the commands and the Compose file of the part on servers in containers."""
+    text = (ROOT / page).read_text()
     compose = re.search(r"```yaml\n(services:.*?)```", text, re.S)[1]
     commands = re.search(r"```console\n\$ (docker network create .*?)```", text, re.S)[1]
     return re.sub(r"^\$ ", "", commands, flags=re.M), compose
@@ -49,7 +49,7 @@ def test_a_server_with_a_hostname_below_internal_reaches_itself_by_its_own_name(
 
 
 def test_a_name_that_nobody_listed_goes_to_the_proxy(user_run, requests_during):
-    """So the tests above prove something, and the README's advice is needed."""
+    """So the tests above prove something, and its advice is needed."""
     shown = []
     seen = requests_during(
         lambda: shown.append(user_run("docker run --rm python:3.13 curl --silent --max-time 5 http://web:7860/"))
@@ -72,19 +72,19 @@ def test_sudo_docker_has_the_proxy_and_the_same_exceptions(host, user_run, reque
     assert {(record["via"], record["host"]) for record in seen} == {("proxy", "connectivitycheck.gstatic.com")}
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_two_containers_speak_to_each_other_as_the_readme_says(user_run, readme):
-    commands, _ = examples(readme)
+@pytest.mark.parametrize("page", ["docs/proxy.md", "docs/zh-CN/proxy.md"])
+def test_two_containers_speak_to_each_other_as_the_page_says(user_run, page):
+    commands, _ = examples(page)
     shown = user_run(f"timeout 120 bash -ec {shlex.quote(commands)}")
     user_run("docker rm --force web; docker network rm models")
     assert shown.rc == 0, shown.stderr
     assert "Directory listing" in shown.stdout
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_two_services_of_compose_speak_to_each_other_as_the_readme_says(host, user_run, readme):
+@pytest.mark.parametrize("page", ["docs/proxy.md", "docs/zh-CN/proxy.md"])
+def test_two_services_of_compose_speak_to_each_other_as_the_page_says(host, user_run, page):
     assert user_run("docker compose version").stdout.startswith("Docker Compose version")
-    _, compose = examples(readme)
+    _, compose = examples(page)
     host.run("install -d -o dev /home/dev/compose; printf %s > /home/dev/compose/compose.yaml", compose)
     shown = user_run("cd compose && timeout 120 docker compose run --rm client")
     user_run("cd compose && docker compose down --timeout 0")
