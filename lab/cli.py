@@ -13,7 +13,18 @@ from pathlib import Path
 
 from lab import distribution, engine, images, internet, windows
 from lab.faults import cli as faults
-from lab.settings import LABEL, STATE, WINDOWS_HOST, LabError, campaign_lab, container, internet_mode, lab_id, networks
+from lab.settings import (
+    LABEL,
+    PROXY_PORT,
+    STATE,
+    WINDOWS_HOST,
+    LabError,
+    campaign_lab,
+    container,
+    internet_mode,
+    lab_id,
+    networks,
+)
 from lab.winsim.client import ControlError
 
 
@@ -53,7 +64,9 @@ def _status(_options: argparse.Namespace) -> None:
     for name in windows.names():
         print(f"  {name:<28} {windows.describe(name)}")
     for network in networks():
-        print(f"  {network['name']:<28} {network['subnet']}, Windows and its proxy at {network['windows']}:7890")
+        print(
+            f"  {network['name']:<28} {network['subnet']}, Windows and its proxy at {network['windows']}:{PROXY_PORT}"
+        )
     if container("internet") in _ours():
         print("  last requests:")
         for record in list(internet.requests())[-8:]:

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import engine
-from lab.settings import IMAGES, LABEL, ROOT, SUITES, LabError
+from lab.settings import IMAGES, LABEL, PROXY_PORT, ROOT, SUITES, LabError
 
 FILES = ROOT / "lab" / "containers"  # what the images are made of, and nothing else
 DEBIAN = "trixie"
@@ -212,16 +212,17 @@ def names() -> dict[str, str]:
 
 def _names() -> dict[str, str]:
     bases = _archive_bases() if base_kind() == "archive" else _registry_bases()
-    internet = f"{IMAGES}/internet:{_digest(bases['internet'], FILES / 'internet')}"
-    build(internet, FILES / "internet", BASE=bases["internet"])
+    internet = f"{IMAGES}/internet:{_digest(bases['internet'], PROXY_PORT, FILES / 'internet')}"
+    build(internet, FILES / "internet", BASE=bases["internet"], PROXY_PORT=str(PROXY_PORT))
     images = {"internet": internet}
     for suite, version in SUITES.items():
-        images[suite] = f"{IMAGES}/{suite}:{_digest(bases[suite], internet, FILES / 'distribution')}"
+        images[suite] = f"{IMAGES}/{suite}:{_digest(bases[suite], internet, PROXY_PORT, FILES / 'distribution')}"
         build(
             images[suite],
             FILES / "distribution",
             BASE=bases[suite],
             INTERNET=internet,
+            PROXY_PORT=str(PROXY_PORT),
             SUITE=suite,
             VERSION=version,
         )

@@ -19,6 +19,7 @@ SUITES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
 NETWORKING = ("nat", "mirrored", "virtioproxy", "consomme")
 """What ``networkingMode`` of ``.wslconfig`` means in a distribution; the last two are one thing, renamed in WSL 2.9."""
 PROXY_PORT = 7890
+"""Where the simulated proxy program listens, as the inventory's proxy_port; the images get it as a build argument."""
 WINDOWS_NAME = "winbox"
 WINDOWS_HOST = "lab-pc"
 """Name of the simulated Windows PC of ``make site`` in inventory/lab."""

@@ -8,8 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import cli, engine, images, internet, settings
+from lab.winsim.model import describe
+
+CODE = ("", ".py", ".conf", ".service", ".socket")
 
 LOG = """\
 CONNECT   Nov 23 18:02:26.329 [11]: Connect (file descriptor 5): 172.30.98.2
@@ -45,6 +49,18 @@ def test_what_did_not_use_the_proxy_is_direct(log):
 
 def test_older_requests_are_left_out(log):
     assert [one["host"] for one in internet.requests(since=4102444801.0)] == ["mirrors.ustc.edu.cn"]
+
+
+def test_port_and_addresses_stand_in_the_settings_only():
+    files = [path for path in (settings.ROOT / "lab").rglob("*") if path.is_file() and path.suffix in CODE]
+    found = {path.name for path in files if re.search(r"7890|172\.30\.", path.read_text(encoding="utf-8"))}
+    assert found == {"settings.py", "describe.py"}  # the second: winsim's own default, which knows nothing of the lab
+
+
+def test_the_simulated_pcs_and_the_inventory_have_the_port_of_the_lab():
+    assert describe.DEFAULTS["network"]["proxy"]["address"] == f"127.0.0.1:{settings.PROXY_PORT}"
+    shared = (settings.ROOT / "inventory/group_vars/all/proxy.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(shared)["proxy_port"] == settings.PROXY_PORT
 
 
 def test_the_two_networks_differ_and_windows_is_the_gateway_of_both(monkeypatch):

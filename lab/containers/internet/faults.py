@@ -20,7 +20,7 @@ from pathlib import Path
 SRV = Path("/srv/lab")
 WWW, KEYS, GNUPG = SRV / "www", SRV / "keys", SRV / "gnupg"
 FAULT, SWITCH, KEPT = Path("/run/lab-fault"), Path("/run/lab-switch"), Path("/run/lab-kept")
-PORT = 7890
+PORT = int("@PROXY_PORT@")
 PROXY_KINDS = {
     "hang": "the port is open and nothing answers",
     "refuse": "nothing listens",
