@@ -152,6 +152,15 @@ def test_main_is_the_same_few_lines_in_every_role(role):
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_a_readme_has_the_parts_that_all_have(role):
+    text = (ROOT / "roles" / role / "README.md").read_text()
+    parts = [part for part in re.findall(r"^## (.+)$", text, re.MULTILINE) if part != "Details"]
+    assert text.startswith(f"# {role}\n")
+    assert parts == ["Outcome", "Needs", "Owns", "States", "Exports", "Example"]
+    assert text.endswith(f"Variables: `ansible-doc -t role -r roles {role}`.\n")
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_task_files_stay_short(role):
     lengths = {
         path.name: len(path.read_text().splitlines()) for path in (ROOT / "roles" / role / "tasks").glob("*.yml")
