@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from lab import engine, images
 from lab.settings import LABEL, NETWORKING, SUITES, WINDOWS_NAME, LabError, networks
 
 
-def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat") -> None:
+def up(
+    name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat", interop: Path | None = None
+) -> None:
     """Start a distribution container.
 
     :param name: full container name.
     :param suite: ``jammy``, ``noble`` or ``resolute``.
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
     :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet.
+    :param interop: the folder of this machine that becomes its /run/WSL, where the simulated Windows listens.
     """
     if suite not in SUITES:
         raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
@@ -29,7 +33,8 @@ def up(name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "
         "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
         "--security-opt", "seccomp=unconfined",
         "--security-opt", "apparmor=unconfined", "-e", f"LAB_NETWORKING={networking}",
-        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu and networking != "plain" else []), image,
+        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu and networking != "plain" else []),
+        *(["-v", f"{interop}:/run/WSL"] if interop else []), image,
     )  # fmt: skip
     wait(name)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import importlib.util
 import json
 import os
 import secrets
@@ -21,6 +23,7 @@ from lab.settings import DEFAULT_MACHINE, MACHINES, PC_STATES, ROOT, LabError
 from lab.winsim.client import INFO, Client, alive
 
 CONTAINERS = "lab.wsl_containers:ContainerBackend"
+INTEROP = ROOT / "lab" / "containers" / "distribution" / "rootfs" / "usr" / "lib" / "lab" / "interop.py"
 
 
 def state_of(name: str) -> Path:
@@ -73,6 +76,27 @@ def up(name: str, machine: str = DEFAULT_MACHINE, *options: str, linux: bool = F
 def reboot(name: str) -> None:
     """Restart Windows at once; its distributions stop with it."""
     Client(state_of(name)).reboot()
+
+
+def terminal(name: str, argv: list[str], *, user: str = "", elevated: bool = True) -> int:
+    """Run a program of Windows as somebody who is signed in at a PC does, with this process' input and output.
+
+    :param user: who; the first of those who are signed in, if empty.
+    :param elevated: whether the terminal was opened by "Run as administrator".
+    :raises LabError: the PC does not run, or Windows does not start the program.
+    """
+    spec = importlib.util.spec_from_file_location("interop", INTEROP)
+    client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    socket = state_of(name) / "terminal"
+    try:
+        connection = client.connect(str(socket))
+    except OSError as error:
+        raise LabError(f"the simulated PC {name} has no terminal: {error}") from error
+    code = client.run(connection, {"argv": argv, "user": user, "elevated": elevated})
+    if isinstance(code, str):
+        raise LabError(f"{argv[0]} can not be started: {os.strerror(getattr(errno, code))}")
+    return code
 
 
 def running(name: str) -> bool:
@@ -162,6 +186,10 @@ def add_verbs(parser: argparse.ArgumentParser) -> None:
     verb("down", lambda options: down(options.name), "stop a PC and forget it")
     verb("reboot", lambda options: reboot(options.name), "restart Windows")
     verb("stop", lambda options: stop(options.name), "stop a PC; it goes on where it was at the next start")
+    session = verb("terminal", _terminal, "run a program of Windows at the PC's own terminal, opened as administrator")
+    session.add_argument("--user", default="", help="who; the first of those who are signed in, if not given")
+    session.add_argument("--not-elevated", action="store_true", help="the terminal was not opened as administrator")
+    session.add_argument("program", nargs="+", help="after --")
     serve = verb("serve", _serve, "be a PC until it is stopped")
     serve.add_argument("--machine", required=True, help="name or path of a machine description")
     serve.add_argument("--bind", default="127.0.0.1")
@@ -219,6 +247,12 @@ def _serve(options: argparse.Namespace) -> int | None:
         return serve.serve_in_background(settings) if options.background else serve.serve(settings)
     except (OSError, ValueError) as error:
         raise LabError(str(error)) from error
+
+
+def _terminal(options: argparse.Namespace) -> int:
+    code = terminal(options.name, options.program, user=options.user, elevated=not options.not_elevated) % 256
+    sys.stdout.flush()
+    os._exit(code)  # what reads the input may wait for more of it
 
 
 def _state(options: argparse.Namespace) -> None:

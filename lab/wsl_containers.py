@@ -21,6 +21,7 @@ from lab import distribution as containers
 from lab import docker_exec
 from lab.settings import SUITES, lab_id
 from lab.winsim.errors import SimulatorError
+from lab.winsim.interop import Server
 from lab.winsim.model.files import Content
 from lab.winsim.model.guest import LinuxProcess
 from lab.winsim.model.wsl import HKLM_LXSS, Distribution, networking_mode, package_version
@@ -28,6 +29,7 @@ from lab.winsim.model.wsl import HKLM_LXSS, Distribution, networking_mode, packa
 SUITE_OF = {version: suite for suite, version in SUITES.items()}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games:/usr/lib/wsl/lib"
 NETWORKING = "/etc/lab-networking"  # read by the container's own start: the mode
+NAME = "/etc/lab-distribution"  # read by it and by wslpath: the name in Windows
 # The lab's image has a user, as ready-made distributions have. One that was just installed has none.
 FORGET_USER = """set -e
 if id dev >/dev/null 2>&1; then userdel --force --remove dev >/dev/null 2>&1; fi
@@ -44,6 +46,8 @@ class ContainerBackend:
         self.machine = machine
         self.lab = lab
         self.names: dict[str, str] = {}
+        self._place = machine.state_dir
+        self._servers: dict[str, Server] = {}
         self._pids: dict[str, int] = {}
         self._default_users: dict[str, str | None] = {}
 
@@ -57,8 +61,9 @@ class ContainerBackend:
         name = self._free_name()
         gpu = bool(self.machine.description.get("gpu"))
         with contextlib.redirect_stdout(io.StringIO()):  # the lab tells when it builds an image
-            self.lab.up(name, suite=SUITE_OF[version], gpu=gpu)
+            self.lab.up(name, suite=SUITE_OF[version], gpu=gpu, interop=self._shared(name))
         self.names[distribution.id] = name
+        self._write(name, NAME, f"{distribution.name}\n".encode())
         self._docker("exec", name, "sh", "-c", FORGET_USER)
         self._stopped(distribution)
         self.lab.stop(name)
@@ -93,6 +98,30 @@ class ContainerBackend:
             raise SimulatorError(f"the container {name} does not run")
         self._pids[distribution.id] = int(pid)
         self._default_users[distribution.id] = _default_user(self._read(distribution, "/etc/wsl.conf"))
+        self._serve(distribution)
+
+    def _serve(self, distribution: Distribution) -> None:
+        """Serve what no session of a terminal has started: with the ordinary token of the distribution's owner."""
+        folder = self.interop_folder(distribution)
+        if (
+            folder
+            and distribution.id not in self._servers
+            and distribution.user in self.machine.extra.get("signed_in", [])
+        ):
+            session = self.machine.interop.session(distribution.user, elevated=False)
+            self._servers[distribution.id] = self.machine.interop.serve(folder, "1_interop", session)
+
+    def interop_folder(self, distribution: Distribution) -> Path | None:
+        """The folder that is its /run/WSL; None where the machine has no folder of its own."""
+        return self._shared(self.names[distribution.id])
+
+    def _shared(self, name: str) -> Path | None:
+        if self._place is None:
+            return None
+        folder = self._place / "interop" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o777)  # everybody in the distribution may name a session
+        return folder
 
     def stop(self, distribution: Distribution) -> None:
         """Stop the container with all its processes."""
@@ -105,11 +134,15 @@ class ContainerBackend:
         """Stop all of them, as a shutdown or a reboot of Windows does."""
         for identity, name in self.names.items():
             self._pids.pop(identity, None)
+            if server := self._servers.pop(identity, None):
+                server.close()
             self.lab.stop(name)
             self.machine.log("container stopped", container=name)
 
     def _stopped(self, distribution: Distribution) -> None:
         self._pids.pop(distribution.id, None)
+        if server := self._servers.pop(distribution.id, None):
+            server.close()
 
     # --- what is inside ----------------------------------------------------------------------------------------
 
@@ -137,6 +170,8 @@ class ContainerBackend:
             "WSL_INTEROP": "/run/WSL/1_interop",
             **process.environment,
         }
+        if process.interop:
+            argv = ["/usr/lib/lab/session", process.interop, *argv]
         container, cwd = self.names[process.distribution.id], home if process.cwd == "~" else process.cwd
         if socket := docker_exec.socket_path():
             return docker_exec.run(socket, container, argv, process.user, cwd, environment, process)

@@ -168,7 +168,7 @@ class FaultSwitch:
 class ControlServer:
     """The control port of one host.
 
-    ``GET /state``, ``GET /log?since=N``, ``GET /commands``; ``POST /fault``, ``POST /reboot``, ``POST /save``,
+    ``GET /state``, ``GET /log?since=N``, ``GET /commands``, ``GET /programs``; ``POST /fault``, ``POST /reboot``, ``POST /save``,
     ``POST /stop``, each with a JSON object.
     """
 
@@ -212,6 +212,9 @@ class ControlServer:
             return 200, machine.events[int(query.get("since", "0")) :]
         if (method, path) == ("GET", "/commands"):
             return 200, self.host.shells.active_commands()
+        if (method, path) == ("GET", "/programs"):
+            programs = list(machine.interop.programs.items())
+            return 200, [{"pid": pid, "line": program.line} for pid, program in programs]
         if (method, path) == ("POST", "/fault"):
             try:
                 self.host.faults.set(body)

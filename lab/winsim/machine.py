@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lab.winsim.interop import Interop
 from lab.winsim.model import describe, tasks
 from lab.winsim.model.blank import (
     COMPUTER_NAME,
@@ -50,6 +51,7 @@ class Machine:
             ``model/software.py``), ``reboot`` (``mode``: soft or real).
         reboot_listener: called with ``soft`` when the machine has rebooted.
         wsl_backend: plays the Linux distributions.
+        interop: the programs that were started at a terminal, or from inside a distribution.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Machine:
         self._log_lock = threading.Lock()
         self.events: list[dict[str, Any]] = []
         self.wsl_backend: Any = wsl_backend(self)
+        self.interop = Interop(self)
 
     # --- a life on disk ----------------------------------------------------------------------------------------
 
@@ -293,6 +296,7 @@ class Machine:
             self.reboot_listener(soft)
         with self.lock:
             self.cancel_shutdown()
+            self.interop.close_all()
             self.wsl_backend.stop_all()
             settled = self.features.settle()
             self._rename_files()

@@ -1,7 +1,7 @@
 """The program powershell.exe. There is no interpreter: it knows the fixed texts that Ansible sends, and the product's scripts.
 
-The texts are those of ansible-core 2.19 to 2.21 (its bootstrap, and what its shell plugin removes folders with) and of
-ansible.windows.win_reboot. Each is recognised as a whole; anything else is an error.
+The texts are those of ansible-core 2.19 to 2.21 (its bootstrap, and what its shell plugin removes folders with), of
+ansible.windows.win_reboot, and of the connection plugin wsl_interop. Each is recognised as a whole; anything else is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable
 
-from lab.winsim import clixml, payload, product_scripts
+from lab.winsim import clixml, interop_files, payload, product_scripts
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command, run_captured
 from lab.winsim.process import Process
@@ -29,6 +29,11 @@ UTF8_INPUT = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; " 
 EXIT = re.compile(
     r";?\s*If \(-not \$\?\) \{ If \(Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue\) "
     r"\{ exit \$LASTEXITCODE \} Else \{ exit 1 \} \}\s*$"
+)
+# What the connection plugin wsl_interop puts before each script: UTF-8 from now on, and the number of this process.
+MARK = re.compile(
+    r"try \{ \[Console\]::OutputEncoding = New-Object Text\.UTF8Encoding \} catch \{\}; "
+    r"\[Console\]::Error\.WriteLine\('(wsl_interop:[0-9a-f]{16}:)' \+ \$PID\)\n"
 )
 QUOTED = r"'((?:[^']|'')*)'"
 BARE = r"([\w\\.\[\]/~!%^:-]+)"  # what ansible-core 2.21 does not quote
@@ -62,6 +67,11 @@ def powershell(process: Process) -> int:
         process.write_stderr(NOT_ENCODED)
         return BAD_PARAMETER
     text = _decode(values["encodedcommand"])
+    if marked := MARK.match(text):
+        process.write_stderr(f"{marked[1]}{process.pid}\r\n".encode())
+        text = text[marked.end() :]
+    if copied := interop_files.recognise(text):
+        return interop_files.run(process, *copied)
     if payload.is_bootstrap(text):
         return payload.run(process, _kept_payload(process, values.get("encodedarguments", "")))
     stdout, error, code = _answer(process, text)

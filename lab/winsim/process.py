@@ -123,6 +123,7 @@ class Process:
     cancelled: threading.Event = field(default_factory=threading.Event)
     cwd: str = ""
     announce: Callable[[str], Any] = lambda text: None  # tells the fault switch what runs
+    pid: int = 0  # of what was started at a terminal; 0 of all else
 
     def __post_init__(self) -> None:
         self.command_line = self.command_line or join_command_line(self.argv)

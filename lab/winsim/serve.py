@@ -18,6 +18,8 @@ from lab.winsim.machine import Machine
 from lab.winsim.server import Host
 from lab.winsim.wsl_backend import MemoryBackend
 
+TERMINAL = "terminal"  # the socket in the state folder where programs are started at the PC's own terminal
+
 
 @dataclass
 class Settings:
@@ -66,6 +68,7 @@ def serve(settings: Settings, log: int | None = None) -> None:
     host.start()
     control = ControlServer(host, state, stopping.set, settings.control)
     pid_file.write_text(f"{os.getpid()}\n")
+    machine.interop.serve(state, TERMINAL, None, mode=0o600)
     control.publish()
     print(f"simulated Windows host {machine.host_name}: http {host.http_port}, https {host.https_port}", flush=True)
     if log is not None:
@@ -74,8 +77,10 @@ def serve(settings: Settings, log: int | None = None) -> None:
     try:
         stopping.wait()
     finally:
+        machine.interop.close_all()
         control.close()
         host.stop()
+        (state / TERMINAL).unlink(missing_ok=True)
         pid_file.unlink(missing_ok=True)
 
 

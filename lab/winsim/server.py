@@ -225,6 +225,7 @@ class Host:
         self.faults = FaultSwitch(self)
         self.shells = ShellService(machine, self.faults, lambda command: self._dirty.set())
         self._dirty = threading.Event()
+        machine.interop.on_end = self._dirty.set
         self._stopped = threading.Event()
         self._ports = {"http": http_port, "https": https_port}
         self._certificate = make_certificate(cert_dir, machine.host_name) if https_port is not None else None

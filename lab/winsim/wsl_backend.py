@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from pathlib import Path
 from typing import Any, Protocol
 
 from lab.winsim.model import linux_commands
@@ -49,6 +50,9 @@ class WslBackend(Protocol):
 
     def default_user(self, distribution: Distribution) -> str | None:
         """``[user] default`` of /etc/wsl.conf."""
+
+    def interop_folder(self, distribution: Distribution) -> Path | None:
+        """The folder that the distribution sees as /run/WSL, None where it can start no program of Windows."""
 
     def dump(self) -> dict[str, Any]:
         """State for the snapshot."""
@@ -124,6 +128,10 @@ class MemoryBackend:
                 section = line.strip("[]").lower()
             elif section == "user" and line.partition("=")[0].strip().lower() == "default":
                 return line.partition("=")[2].strip() or None
+        return None
+
+    def interop_folder(self, distribution: Distribution) -> Path | None:
+        """None: what is only remembered starts nothing."""
         return None
 
     def dump(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def hostname(process: Process) -> int:
 
 @command("whoami.exe")
 def whoami(process: Process) -> int:
-    """``HOST\\user`` in lower case, or the SID with ``/user``."""
+    """``HOST\\user`` in lower case, or the SID with ``/user``, with ``/groups`` those of the token."""
     name = process.machine.full_name(process.user).lower()
     arguments = [word.lower() for word in process.argv[1:]]
     if not arguments:
@@ -34,11 +34,56 @@ def whoami(process: Process) -> int:
         return 0
     if arguments[:1] == ["/user"]:
         rest = arguments[1:]
+        if rest == ["/groups", "/fo", "csv", "/nh"]:
+            say(process, "\n".join([f'"{name}","{process.machine.sid(process.user)}"', *_groups(process)]))
+            return 0
         if rest in ([], ["/fo", "csv", "/nh"]):
             sid = process.machine.sid(process.user)
             say(process, f'"{name}","{sid}"' if rest else f"{name} {sid}")
             return 0
     raise SimulatorError(f"whoami: arguments not known: {arguments}")
+
+
+def _groups(process: Process) -> list[str]:
+    """The token's groups and its integrity level; Administrators is for denying only where it is not elevated."""
+    rows = [("Everyone", "Well-known group", "S-1-1-0", "Mandatory group, Enabled by default, Enabled group")]
+    enabled = "Mandatory group, Enabled by default, Enabled group"
+    if process.machine.users.is_admin(process.user):
+        kind = f"{enabled}, Group owner" if is_elevated(process) else "Group used for deny only"
+        rows.append(("BUILTIN\\Administrators", "Alias", "S-1-5-32-544", kind))
+    rows.append(("BUILTIN\\Users", "Alias", "S-1-5-32-545", enabled))
+    level, sid = ("High", "S-1-16-12288") if is_elevated(process) else ("Medium", "S-1-16-8192")
+    rows.append((f"Mandatory Label\\{level} Mandatory Level", "Label", sid, ""))
+    return ['"' + '","'.join(row) + '"' for row in rows]
+
+
+@command("taskkill.exe")
+def taskkill(process: Process) -> int:
+    """``/PID N /T /F``: a program that was started at a terminal, with what it has started."""
+    words = process.argv[1:]
+    if len(words) != 4 or words[0].upper() != "/PID" or [word.upper() for word in words[2:]] != ["/T", "/F"]:
+        raise SimulatorError(f"taskkill: arguments not known: {words}")
+    program = process.machine.interop.programs.get(int(words[1]))
+    if program is None:
+        text = (
+            f'错误: 没有找到进程 "{words[1]}"。' if chinese(process) else f'ERROR: The process "{words[1]}" not found.'
+        )
+        complain(process, text)
+        return 128
+    process.machine.log("taskkill", pid=int(words[1]))
+    program.cancel(1)
+    english = f"SUCCESS: The process with PID {words[1]} has been terminated."
+    say(process, f"成功: 已终止 PID {words[1]} 的进程。" if chinese(process) else english)
+    return 0
+
+
+@command("chcp.com")
+def chcp(process: Process) -> int:
+    """The code page of the console."""
+    if process.argv[1:]:
+        raise SimulatorError(f"chcp.com: arguments not known: {process.argv[1:]}")
+    say(process, f"{'活动代码页' if chinese(process) else 'Active code page'}: {process.session.codepage}")
+    return 0
 
 
 @command("shutdown.exe")
@@ -187,11 +232,29 @@ def schtasks(process: Process) -> int:
     return 0
 
 
+def _query(process: Process, key: str, name: str) -> int:
+    """Print the text values of this name below a key."""
+    view, found = process.machine.registry.view(process.user), []
+    for path in [key, *(f"{key}\\{child}" for child in (view.subkeys(key) if view.exists(key) else []))]:
+        if view.exists(path) and (value := view.get(path, name)) is not None:
+            full = path.replace("HKCU\\", "HKEY_CURRENT_USER\\", 1).replace("HKLM\\", "HKEY_LOCAL_MACHINE\\", 1)
+            found.append(f"\n{full}\n    {name}    REG_SZ    {value}")
+    if not view.exists(key):
+        english = "ERROR: The system was unable to find the specified registry key or value."
+        complain(process, "错误: 系统找不到指定的注册表项或值。" if chinese(process) else english)
+        return 1
+    end = f"搜索结束: 找到 {len(found)} 匹配。" if chinese(process) else f"End of search: {len(found)} match(es) found."
+    say(process, "\n".join([*found, "", end]))
+    return 0 if found else 1
+
+
 @command("reg.exe")
 def reg(process: Process) -> int:
-    """``add KEY /v NAME /d TEXT`` and ``delete KEY /v NAME /f``."""
+    """``add KEY /v NAME /d TEXT``, ``delete KEY /v NAME /f``, and ``query KEY /s /v NAME``."""
     words = process.argv[1:]
     view = process.machine.registry.view(process.user)
+    if len(words) == 5 and (words[0], words[2], words[3]) == ("query", "/s", "/v"):
+        return _query(process, words[1], words[4])
     if len(words) == 6 and (words[0], words[2], words[4]) == ("add", "/v", "/d"):
         view.set(words[1], words[3], words[5])
     elif len(words) == 5 and (words[0], words[2], words[4]) == ("delete", "/v", "/f"):

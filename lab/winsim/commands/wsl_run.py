@@ -58,7 +58,8 @@ def client(run: Any, arguments: list[str], error: type[Exception]) -> int:
             write_stderr=run.process.write_stderr,
             cancelled=run.process.cancelled,
         )
-        return machine.wsl_backend.run(process)
+        with machine.interop.of_wsl(run.process, machine.wsl_backend.interop_folder(distribution)) as process.interop:
+            return machine.wsl_backend.run(process)
     finally:
         with machine.lock:
             entry["clients"] -= 1
@@ -110,6 +111,8 @@ def _default_user(machine: Any, distribution: wsl.Distribution) -> str:
 def _folder(run: Any, wanted: str | None) -> str:
     if wanted is None:
         windows = run.process.cwd
+        if windows.lower().startswith("\\\\wsl.localhost\\"):  # a folder of a distribution, started from inside it
+            return "/" + "/".join(windows.split("\\")[4:])
         return posixpath.join(f"/mnt/{windows[0].lower()}", windows[3:].replace("\\", "/"))
     if re.match(r"[A-Za-z]:", wanted):
         return posixpath.join(f"/mnt/{wanted[0].lower()}", wanted[3:].replace("\\", "/"))

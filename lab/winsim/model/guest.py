@@ -25,6 +25,7 @@ class LinuxProcess:
     write_stdout: Callable[[bytes], Any] = lambda data: None
     write_stderr: Callable[[bytes], Any] = lambda data: None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    interop: str = ""  # the server of its session, a name in the backend's folder for them
 
 
 @dataclass

@@ -45,9 +45,10 @@ class Lab:
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def up(self, name: str, *, suite: str, gpu: bool) -> None:
+    def up(self, name: str, *, suite: str, gpu: bool, interop: Path | None) -> None:
         """Make and start."""
         print("lab: building")
+        assert interop is None, "this PC has no folder"
         self.calls.append(f"up {name} {suite} {'gpu' if gpu else 'no gpu'}")
 
     def restart(self, name: str) -> None:
@@ -127,7 +128,7 @@ def test_first_use_starts_it_and_the_second_does_not(wsl, machine: Machine, lab:
     assert wsl("-d", "Ubuntu-24.04", "-u", "root", "--cd", "/", "--exec", "/bin/echo", "hi").stdout == b"hi\n"
     assert lab.calls == ["restart box-pc"]
     assert machine.registry.get(HKLM_LXSS, "NatGatewayIpAddress") == "172.30.5.254"
-    assert (files / "written").read_text() == "nat\n"
+    assert (files / "written").read_text() == "Ubuntu-24.04\nnat\n"
 
 
 @pytest.mark.parametrize("words", [("--shutdown",), ("--terminate", "Ubuntu-24.04")])
