@@ -5,7 +5,7 @@ INVENTORY ?= inventory/lab
 MACHINE   ?= windows11-zh-cn
 JOBS      ?= 3
 WORKERS   ?= $(JOBS)
-MORE       = windows10 mirrored virtioproxy
+MORE       = windows10 mirrored virtioproxy own
 NEWEST     = wsl_proxy wsl_proxy-absent apt_mirror-absent cuda_wsl cuda_wsl-absent docker_engine docker_proxy nvidia_ctk
 LONGEST    = default $(MORE) remove devcontainer
 SCENARIOS  = $(LONGEST) $(filter-out $(LONGEST),$(sort $(notdir $(patsubst %/molecule.yml,%,$(wildcard molecule/*/molecule.yml)))))
@@ -63,7 +63,7 @@ unit: venv ## tests that need no machine
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
 	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim --ignore=tests/winsim/unit
 
-test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), and copy 200 MiB through wsl_winrm
+test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), and copy 200 MiB through wsl_winrm and wsl_interop
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows tests/winsim --ignore=tests/winsim/unit
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
@@ -92,7 +92,7 @@ probe: venv ## ask your PCs what the lab takes for granted; reads only; one repo
 compare: venv ## show a report of "make probe" beside the lab's answers (REPORT=reports/probe-my-pc.json)
 	@python -m lab probe '$(REPORT)' $(if $(filter command line environment,$(origin MACHINE)),--machine $(MACHINE))
 
-bench: venv ## time the no-op run of the Docker roles next to ping tasks, and wsl_winrm next to other connections
+bench: venv ## time the no-op run of the Docker roles next to ping tasks, wsl_winrm and wsl_interop next to other connections
 	@python -m lab up
 	@python scripts/bench.py
 	@python scripts/bench_connections.py
