@@ -245,8 +245,8 @@ def chains(cases: list[Case], apart: bool) -> list[list[Case]]:
         return [[case] for case in cases]
     found = []
     for side in SIDES:
-        for cuts in (False, True):
-            row = [case for case in cases if case.side == side and bool(case.kind) == cuts]
+        for injected in (False, True):
+            row = [case for case in cases if case.side == side and bool(case.kind) == injected]
             tampering = [case for case in row if case.fetched]
             rest = sorted((case for case in row if not case.fetched), key=lambda case: case.survives)
             found += [tampering, *(rest[at : at + CHAIN] for at in range(0, len(rest), CHAIN))]

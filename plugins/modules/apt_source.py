@@ -222,7 +222,7 @@ class Source:
         wanted = re.sub(r"\s", "", self.wanted["fingerprint"]).upper()
         if not re.fullmatch(r"[0-9A-F]{40}", wanted):
             raise Refused(
-                f"'{self.wanted['fingerprint']}' is no fingerprint. Give the 40 hexadecimal digits of the primary key."
+                f"'{self.wanted['fingerprint']}' is not a fingerprint. Give all 40 digits of the primary key."
             )
         installed = read(self.wanted["keyring"])
         if installed and self.fingerprints(installed) == [wanted]:

@@ -114,7 +114,7 @@ def test_a_login_page_instead_of_a_key_is_refused(machine, monkeypatch):
 
 
 def test_a_short_key_id_is_no_fingerprint(machine):
-    assert "Give the 40 hexadecimal digits" in machine(fingerprint="BC51BFE9")[0]["msg"]
+    assert "Give all 40 digits" in machine(fingerprint="BC51BFE9")[0]["msg"]
 
 
 def test_an_index_that_cannot_be_fetched_changes_nothing(machine):

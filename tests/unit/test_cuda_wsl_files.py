@@ -264,7 +264,7 @@ def test_the_defaults_are_not_refused():
 
 @pytest.mark.parametrize("version", ["13", "13.4.1.2", "13-4-1", "latest", "13.4; reboot", "13.4\n"])
 def test_what_is_no_version_is_refused(version):
-    assert any('Write for example "13.4"' in text for text in refusals(cuda_wsl_version=version))
+    assert any('use, for example, "13.4"' in text for text in refusals(cuda_wsl_version=version))
 
 
 @pytest.mark.parametrize("package", ["cuda", "cuda-13-4", "cuda-drivers", "nvidia-driver-580", "libnvidia-compute-580"])

@@ -102,7 +102,7 @@ def test_the_defaults_are_taken():
         ("pip_packages", ["--trusted-host mirrors.aliyun.com"], "a list of Python packages"),
         ("timezone", "China Time", "is not a time zone"),
         ("container_user", "Me", "is no name of a Linux user"),
-        ("shm_size", "8 GB", "is no size"),
+        ("shm_size", "8 GB", "is not a size"),
         ("datasets", "data", "must be an absolute path"),
         ("datasets", "/data,readonly", "must be an absolute path"),
         ("extensions", ["Python"], "list of identifiers as ms-python.python"),
@@ -134,7 +134,7 @@ def test_a_value_that_works_is_taken(name, value):
     [
         ("unknown ghost", "which this machine does not know"),
         ("file /home/dev/projects", "/home/dev/projects is a file where a folder is needed"),
-        ("missing /data", "is no folder of this machine"),
+        ("missing /data", "is not a folder of this machine"),
     ],
 )
 def test_a_machine_that_cannot_work_is_refused(found, cause):

@@ -190,7 +190,7 @@ def test_a_version_that_wsl_cannot_use_is_refused_there_and_only_there(version):
 
 @pytest.mark.parametrize("version", ["latest", "1.20", "1.20.1-1"])
 def test_something_that_is_no_version_is_refused(version):
-    assert "is no version. Give one like 1.20.1" in refusals(nvidia_ctk_version=version)[0]
+    assert "is not a version; use, for example, 1.20.1" in refusals(nvidia_ctk_version=version)[0]
 
 
 def test_a_broken_daemon_json_is_refused():
@@ -232,7 +232,7 @@ def test_a_smoke_test_counts_for_its_own_image_and_user_only():
 def test_a_user_who_is_not_there_is_refused_where_the_smoke_test_needs_him():
     found = [*READY, "unknown sue"]
     assert refusals(*found, nvidia_ctk_user="sue") == [
-        "nvidia_ctk_user names sue, who is no user of this machine. Make the account first, or name another one."
+        "nvidia_ctk_user names sue, who is not a user of this machine. Make the account first, or name another one."
     ]
     assert refusals(*found, nvidia_ctk_user="sue", nvidia_ctk_gpu_check=False) == []
     assert refusals(*found, nvidia_ctk_user="sue", nvidia_ctk_docker_required=False) == []  # before the site

@@ -565,7 +565,7 @@ def test_all_findings_are_told_at_once():
     beginnings = [refusal[:32] for refusal in role_value("wsl_enable", "__wsl_enable_refusals", **known)]
     assert beginnings == [
         "Networking mode mirrored needs W",
-        '"Root" is no name for an ordinar',
+        '"Root" is not a name for an ordi',
         "WSL does not understand the size",
         "WSL would not read [wsl2] kernel",
         "WSL does not read C:\\Users\\u\\.ws",

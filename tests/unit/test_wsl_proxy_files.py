@@ -306,7 +306,7 @@ def test_all_refusals_come_at_once_and_a_distribution_without_systemd_is_told_th
     found = refusals(ansible_facts={"service_mgr": "sysvinit"}, wsl_proxy_check_url="google.com")
     assert len(found) == 2
     assert 'In WSL, write "[boot] systemd=true" to /etc/wsl.conf' in found[0]
-    assert found[1] == "wsl_proxy_check_url 'google.com' is no http or https address."
+    assert found[1] == "wsl_proxy_check_url 'google.com' is not an http or https address."
 
 
 @pytest.mark.parametrize(

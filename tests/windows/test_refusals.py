@@ -50,7 +50,7 @@ NOT_UPDATED = {
             "windows11-zh-cn",
             {},
             ["-e", "windows_base_hostname=office_pc_of_the_boss"],
-            "no valid computer name",
+            "not a valid computer name",
             "1 to 15 letters, digits and hyphens",
         ),
         ("windows11-zh-cn", {}, ["-e", "cuda_windows_version=13.4.2"], "No checksum is known", "md5sum.txt"),

@@ -59,7 +59,7 @@ def test_what_a_group_policy_decides_stays_and_is_said(new_pc):
 def test_a_wrong_value_is_said_before_the_pc_is_looked_at_and_then_what_is_wrong_with_the_pc(new_pc):
     pc = new_pc("windows10-1909")
     for options, words in (
-        (["-e", "windows_base_hostname=office_pc_of_the_boss"], '"office_pc_of_the_boss" is no valid computer name'),
+        (["-e", "windows_base_hostname=office_pc_of_the_boss"], '"office_pc_of_the_boss" is not a valid computer name'),
         ([], "build 10.0.18363"),
     ):
         run = pc.play(*BASE, *options)

@@ -189,4 +189,4 @@ def test_bad_values_are_refused_together_before_any_change(host):
     assert changed == 0
     assert "devcontainer_folder '/mnt/c/Users/dev' must be a folder below the user's home" in message
     assert "must be an address that begins with https://" in message
-    assert "devcontainer_datasets '/srv/nowhere' is no folder of this machine" in message
+    assert "devcontainer_datasets '/srv/nowhere' is not a folder of this machine" in message
