@@ -285,8 +285,8 @@ def test_check_mode_says_what_it_did_not_look_at():
 def test_a_failed_check_went_nowhere_from_where_it_could_go_on():
     hosts = {"pc": host(("wsl_enable", "wsl_enable : Refuse", "No."), visual_studio=("done", 1))}
     assert screen(hosts, check=True)[-2:] == [
-        '  - Fix the error under "failed", then run the same again. Nothing was',
-        "    changed.",
+        "next",
+        '  - Fix the error under "failed", then run the same again. Nothing was changed.',
     ]
 
 
