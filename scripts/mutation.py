@@ -193,4 +193,5 @@ def main() -> int:
     return 1 if survived else 0
 
 
-raise SystemExit(main())
+if __name__ == "__main__":
+    raise SystemExit(main())
