@@ -5,12 +5,14 @@ from __future__ import annotations
 import ntpath
 import re
 
-from lab.winsim.commands.output import chinese, complain, is_elevated, say
+from lab.winsim.commands.output import ERROR, chinese, complain, is_elevated, say
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
-from lab.winsim.model import tasks
+from lab.winsim.model import firewall
 from lab.winsim.model.blank import WINDOWS_CURRENT
 from lab.winsim.model.proxy import read_winhttp
+from lab.winsim.model.software import program_fault
+from lab.winsim.model.system import FirewallRule
 from lab.winsim.model.texts import win32
 from lab.winsim.process import Process
 
@@ -41,6 +43,9 @@ def whoami(process: Process) -> int:
             sid = process.machine.sid(process.user)
             say(process, f'"{name}","{sid}"' if rest else f"{name} {sid}")
             return 0
+    if arguments == ["/groups", "/fo", "csv", "/nh"]:
+        say(process, "\n".join(_groups(process)))
+        return 0
     raise SimulatorError(f"whoami: arguments not known: {arguments}")
 
 
@@ -146,7 +151,7 @@ def _excluded_ports(process: Process) -> None:
 
 @command("netsh.exe")
 def netsh(process: Process) -> int:
-    """``winhttp show proxy``, ``int ipv4 show excludedportrange protocol=tcp``."""
+    """``winhttp show proxy``, ``int ipv4 show excludedportrange protocol=tcp``, ``advfirewall firewall show|add rule``."""
     words = list(process.argv[1:])
     machine = process.machine
     if words == ["int", "ipv4", "show", "excludedportrange", "protocol=tcp"]:
@@ -166,14 +171,53 @@ def netsh(process: Process) -> int:
         else:
             say(process, f"    Proxy Server(s) :  {proxy}\n    Bypass List     :  {bypass or '(none)'}")
         return 0
+    if words[:2] == ["advfirewall", "firewall"]:
+        return _firewall(process, words[2:4], dict(word.partition("=")[::2] for word in words[4:]))
     raise SimulatorError(f"netsh: arguments not known: {words}")
+
+
+def _firewall(process: Process, action: list[str], options: dict[str, str]) -> int:
+    machine = process.machine
+    if action == ["show", "rule"] and set(options) == {"name"}:
+        found = [rule for rule in firewall.rules(machine) if rule.name.lower() == options["name"].lower()]
+        for rule in found:
+            say(process, f"Rule Name:                            {rule.name}")
+        if not found:
+            say(
+                process,
+                "没有与指定标准相匹配的规则。" if chinese(process) else "No rules match the specified criteria.",
+            )
+        return 0 if found else 1
+    known = {"name", "dir", "action", "protocol", "localport", "remoteip"}
+    if action != ["add", "rule"] or set(options) != known or (options["dir"], options["action"]) != ("in", "allow"):
+        raise SimulatorError(f"netsh advfirewall firewall: arguments not known: {action} {options}")
+    if not is_elevated(process):
+        say(
+            process,
+            "请求的操作需要提升(作为管理员运行)。"
+            if chinese(process)
+            else "The requested operation requires elevation (Run as administrator).",
+        )
+        return 1
+    rule = FirewallRule(
+        options["name"],
+        protocol=options["protocol"].lower(),
+        localport=options["localport"],
+        remoteip=options["remoteip"],
+    )
+    with machine.lock:
+        firewall.add(machine, rule)
+    say(process, "确定。\n" if chinese(process) else "Ok.\n")
+    return 0
 
 
 @command("dism.exe")
 def dism(process: Process) -> int:
-    """``/online /english /get-featureinfo /featurename:X``."""
+    """``/online /english /get-featureinfo|enable-feature|disable-feature /featurename:X [/all] [/norestart]``."""
     words = [word.lower() for word in process.argv[1:]]
-    if words[:3] != ["/online", "/english", "/get-featureinfo"] or not words[3:4][0].startswith("/featurename:"):
+    verbs = {"/get-featureinfo": [], "/enable-feature": ["/all", "/norestart"], "/disable-feature": ["/norestart"]}
+    verb, named = words[2] if len(words) > 3 else "", words[3] if len(words) > 3 else ""
+    if words[:2] != ["/online", "/english"] or not named.startswith("/featurename:") or words[4:] != verbs.get(verb):
         raise SimulatorError(f"dism: arguments not known: {process.argv[1:]}")
     if not is_elevated(process):
         say(process, "Error: 740\n\nElevated permissions are required to run DISM.")
@@ -183,10 +227,100 @@ def dism(process: Process) -> int:
     if feature is None:
         say(process, f"Error: 0x800f080c\n\nFeature name {name} is unknown.")
         return 0x800F080C
+    if verb != "/get-featureinfo":
+        return _change_feature(process, feature.name, verb == "/enable-feature")
     pending = {"EnablePending": "Enable Pending", "DisablePending": "Disable Pending"}
     restart = "Required" if feature.restart else "Possible"
     state = pending.get(feature.state, feature.state)
     say(process, f"Feature Name : {feature.name}\nRestart Required : {restart}\nState : {state}")
+    return 0
+
+
+def _change_feature(process: Process, name: str, enable: bool) -> int:
+    """With /norestart the exit code is 3010 where a restart has to come."""
+    machine = process.machine
+    fault = program_fault(machine, "dism.exe", process)
+    if fault:
+        return int(fault["rc"]) & ERROR
+    with machine.lock:
+        waits = machine.features.enable(name) if enable else machine.features.disable(name)
+        machine.clock.work(20.0, process.cancelled)
+        if waits:
+            machine.need_reboot("component servicing")
+        machine.log("features", names=[name], enabled=enable, restart=waits)
+    say(process, "The operation completed successfully.")
+    return 3010 if waits else 0
+
+
+@command("netstat.exe")
+def netstat(process: Process) -> int:
+    """``-a -n -o``: who listens, as far as it is modelled: the proxies."""
+    if process.argv[1:] != ["-a", "-n", "-o"]:
+        raise SimulatorError(f"netstat: arguments not known: {process.argv[1:]}")
+    columns = (
+        "  协议  本地地址          外部地址        状态           PID"
+        if chinese(process)
+        else "  Proto  Local Address          Foreign Address        State           PID"
+    )
+    say(process, f"\n{'活动连接' if chinese(process) else 'Active Connections'}\n\n{columns}")
+    say(process, "  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       1204")
+    for address, proxy in process.machine.network.proxies.items():
+        host, port = address.rsplit(":", 1)
+        if proxy["running"] and host == "127.0.0.1":
+            local = f"{proxy['listens']}:{port}"
+            say(process, f"  TCP    {local:<22} 0.0.0.0:0              LISTENING       6620")
+            say(process, f"  TCP    127.0.0.1:{port:<12} 127.0.0.1:52100        ESTABLISHED     6620")
+    say(process, "  UDP    0.0.0.0:5353           *:*                                    2044")
+    return 0
+
+
+@command("certutil.exe")
+def certutil(process: Process) -> int:
+    """``-hashfile FILE SHA256``."""
+    words = process.argv[1:]
+    if len(words) != 3 or words[0] != "-hashfile" or words[2] != "SHA256":
+        raise SimulatorError(f"certutil: arguments not known: {words}")
+    node = process.machine.files.get(ntpath.join(process.cwd, words[1]))
+    if node is None or node.content is None:
+        say(process, "CertUtil: -hashfile command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)")
+        return 0x80070002
+    head = f"SHA256 的 {words[1]} 哈希:" if chinese(process) else f"SHA256 hash of {words[1]}:"
+    say(process, f"{head}\n{node.content.digest('sha256')}")
+    say(
+        process,
+        "CertUtil: -hashfile 命令成功完成。"
+        if chinese(process)
+        else "CertUtil: -hashfile command completed successfully.",
+    )
+    return 0
+
+
+@command("fsutil.exe")
+def fsutil(process: Process) -> int:
+    """``fsinfo drives``, ``fsinfo ntfsinfo D:``, ``volume diskfree D:``; all drives are NTFS."""
+    words, files = [word.lower() for word in process.argv[1:]], process.machine.files
+    if words == ["fsinfo", "drives"]:
+        say(
+            process,
+            f"\n{'驱动器' if chinese(process) else 'Drives'}: " + " ".join(f"{drive}\\" for drive in files.drives),
+        )
+        return 0
+    if len(words) != 3 or words[:2] not in (["fsinfo", "ntfsinfo"], ["volume", "diskfree"]):
+        raise SimulatorError(f"fsutil: arguments not known: {words}")
+    if words[2].upper() not in files.drives:
+        say(
+            process,
+            "错误 3: 系统找不到指定的路径。"
+            if chinese(process)
+            else "Error 3:  The system cannot find the path specified.",
+        )
+        return 1
+    if words[1] == "ntfsinfo":
+        say(process, "NTFS Volume Serial Number :        0x6a1c8f7e1c8f4a01")
+        return 0
+    free = files.free(words[2] + "\\")
+    label = "总可用字节数" if chinese(process) else "Total free bytes"
+    say(process, f"{label}        : {free:>19,} ({free / 2**30:>7.1f} GB)")
     return 0
 
 
@@ -201,67 +335,6 @@ def ipconfig(process: Process) -> int:
     say(process, "\nEthernet adapter Ethernet:\n")
     for address in process.machine.network.addresses:
         say(process, f"   {'IPv4' if '.' in address else 'IPv6'} Address. . . . . . . . . . . : {address}")
-    return 0
-
-
-@command("schtasks.exe")
-def schtasks(process: Process) -> int:
-    """``/run /tn NAME``."""
-    words, options = list(process.argv[1:]), {}
-    action = words.pop(0).lower() if words else ""
-    while words:
-        word = words.pop(0).lower()
-        options[word] = words.pop(0) if word in ("/tn", "/fo") else ""
-    if action != "/run" or "/tn" not in options or set(options) - {"/tn", "/fo", "/f", "/i"}:
-        raise SimulatorError(f"schtasks: arguments not known: {process.argv[1:]}")
-    folder, name = ntpath.split(options["/tn"])
-    with process.machine.lock:
-        task = tasks.find(process.machine, folder or "\\", name)
-        if task is None:
-            complain(
-                process,
-                "错误: 系统找不到指定的文件。"
-                if chinese(process)
-                else "ERROR: The system cannot find the file specified.",
-            )
-            return 1
-        label = options["/tn"]
-        tasks.start(process.machine, task, "schtasks")
-        text = f'尝试运行 "{label}"。' if chinese(process) else f'Attempted to run the scheduled task "{label}".'
-        say(process, ("成功: " if chinese(process) else "SUCCESS: ") + text)
-    return 0
-
-
-def _query(process: Process, key: str, name: str) -> int:
-    """Print the text values of this name below a key."""
-    view, found = process.machine.registry.view(process.user), []
-    for path in [key, *(f"{key}\\{child}" for child in (view.subkeys(key) if view.exists(key) else []))]:
-        if view.exists(path) and (value := view.get(path, name)) is not None:
-            full = path.replace("HKCU\\", "HKEY_CURRENT_USER\\", 1).replace("HKLM\\", "HKEY_LOCAL_MACHINE\\", 1)
-            found.append(f"\n{full}\n    {name}    REG_SZ    {value}")
-    if not view.exists(key):
-        english = "ERROR: The system was unable to find the specified registry key or value."
-        complain(process, "错误: 系统找不到指定的注册表项或值。" if chinese(process) else english)
-        return 1
-    end = f"搜索结束: 找到 {len(found)} 匹配。" if chinese(process) else f"End of search: {len(found)} match(es) found."
-    say(process, "\n".join([*found, "", end]))
-    return 0 if found else 1
-
-
-@command("reg.exe")
-def reg(process: Process) -> int:
-    """``add KEY /v NAME /d TEXT``, ``delete KEY /v NAME /f``, and ``query KEY /s /v NAME``."""
-    words = process.argv[1:]
-    view = process.machine.registry.view(process.user)
-    if len(words) == 5 and (words[0], words[2], words[3]) == ("query", "/s", "/v"):
-        return _query(process, words[1], words[4])
-    if len(words) == 6 and (words[0], words[2], words[4]) == ("add", "/v", "/d"):
-        view.set(words[1], words[3], words[5])
-    elif len(words) == 5 and (words[0], words[2], words[4]) == ("delete", "/v", "/f"):
-        view.remove(words[1], words[3])
-    else:
-        raise SimulatorError(f"reg: arguments not known: {words}")
-    say(process, "操作成功完成。" if chinese(process) else "The operation completed successfully.")
     return 0
 
 

@@ -23,7 +23,7 @@ MICROSOFT = "CN=Microsoft Windows, O=Microsoft Corporation, L=Redmond, S=Washing
 # name, size in bytes; the handler of the same name plays it
 _PROGRAMS = (
     "certutil.exe", "cmd.exe", "cscript.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "ipconfig.exe", "msiexec.exe",
-    "net.exe", "netsh.exe", "ping.exe", "powercfg.exe", "reg.exe", "sc.exe", "schtasks.exe", "shutdown.exe", "systeminfo.exe",
+    "net.exe", "netsh.exe", "netstat.exe", "ping.exe", "powercfg.exe", "reg.exe", "sc.exe", "schtasks.exe", "shutdown.exe", "systeminfo.exe",
     "takeown.exe", "tar.exe", "tasklist.exe", "taskkill.exe", "timeout.exe", "tzutil.exe", "where.exe", "whoami.exe",
     "wusa.exe", "setx.exe", "more.com", "findstr.exe", "sort.exe", "find.exe", "chcp.com", "robocopy.exe", "xcopy.exe",
     "regsvr32.exe", "rundll32.exe", "bcdedit.exe", "wevtutil.exe", "tree.com", "mountvol.exe", "fsutil.exe",
