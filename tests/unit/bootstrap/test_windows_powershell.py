@@ -55,6 +55,13 @@ Get-Date &
 "`u{1F600}"
 Get-Content x -AsByteStream
 Join-Path -Path a -ChildPath b
+whoami 2>$null
+function Good { $ErrorActionPreference = 'Continue'; whoami 2>$null }
+[IO.Path]::GetRelativePath('a', 'b')
+[Environment]::ProcessPath
+& "$env:SystemRoot\\System32\\reg.exe" add '' 'a"b' good
+Get-Date -AsUTC
+$PSStyle
 $c = '\u00e9'
 """,
         encoding="utf-8",
@@ -78,4 +85,11 @@ $c = '\u00e9'
         "14: 2>&1, which ends a script under ErrorActionPreference Stop",
         "15: & at the end of a line",
         "17: Get-Content -AsByteStream",
+        "19: 2> without ErrorActionPreference Continue in its function, which ends a script",
+        "21: [IO.Path]::GetRelativePath()",
+        "22: [Environment]::ProcessPath",
+        "23: an empty argument, which a program does not get",
+        "23: a double quote in an argument, which a program does not get",
+        "24: Get-Date -AsUTC",
+        "25: $PSStyle",
     ]

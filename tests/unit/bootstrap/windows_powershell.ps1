@@ -19,10 +19,17 @@ $parameters = @{
     'Sort-Object'       = 'Top', 'Bottom', 'Stable'
     'Split-Path'        = 'LeafBase', 'Extension'
     'Start-Process'     = , 'Environment'
+    'Get-Date'          = 'AsUTC', 'UnixTimeSeconds'
+    'Export-Csv'        = 'UseQuotes', 'QuoteFields', 'NoHeader'
+    'ConvertTo-Csv'     = 'UseQuotes', 'QuoteFields', 'NoHeader'
+    'Tee-Object'        = , 'Encoding'
+    'Measure-Object'    = 'StandardDeviation', 'AllStats'
     'Test-Connection'   = 'TcpPort', 'TargetName', 'Ping', 'Traceroute', 'TimeoutSeconds'
 }
 $commands = 'Test-Json', 'Get-Uptime', 'Get-Error', 'Join-String', 'Remove-Service', 'Remove-Alias', 'Start-ThreadJob', 'ConvertFrom-Markdown',
 'Show-Markdown', 'Get-SecureRandom', 'Switch-Process', 'ConvertTo-CliXml', 'ConvertFrom-CliXml', 'pwsh', 'pwsh.exe'
+$members = 'GetRelativePath', 'ToHexString', 'FromHexString', 'AppendAllBytes', 'ReadAllLinesAsync', 'ReadAllTextAsync', 'Clamp', 'HashData', 'GetUnixFileMode',
+'ProcessPath', 'TryGetValueOrDefault', 'GetValueOrDefault', 'Shuffle', 'ReplaceLineEndings', 'EndsInDirectorySeparator', 'TrimEndingDirectorySeparator'
 $kinds = 'QuestionQuestion', 'QuestionQuestionEquals', 'QuestionDot', 'QuestionLBracket', 'AndAnd', 'OrOr', 'Clean'
 
 $tokens = $errors = $null
@@ -39,12 +46,25 @@ foreach ($token in $tokens) {
     if ($token -is [Management.Automation.Language.StringExpandableToken] -and $token.Text -match '`u\{|`e') { "${line}: the escape $($Matches[0])" }
     if ("$($token.Kind)" -eq 'Number' -and $token.Text -match '^0b|[usy]{1,2}l?$') { "${line}: the number $($token.Text)" }
 }
+function Get-Function($Part) {
+    while ($Part.Parent -and $Part -isnot [Management.Automation.Language.FunctionDefinitionAst]) { $Part = $Part.Parent }
+    return $Part
+}
+$goingOn = $ast.FindAll({ $args[0].GetType().Name -eq 'AssignmentStatementAst' -and "$($args[0])" -match "ErrorActionPreference = '(Silently)?Continue'" }, $true)
 foreach ($found in $ast.FindAll({ $true }, $true)) {
     $line = $found.Extent.StartLineNumber
     switch ($found.GetType().Name) {
         'TernaryExpressionAst' { "${line}: the operator ?:" }
         'PipelineAst' { if ($found.Background) { "${line}: & at the end of a line" } }
-        'VariableExpressionAst' { if ($found.VariablePath.UserPath -match '^Is(Windows|Linux|MacOS|CoreCLR)$') { "${line}: `$$($found.VariablePath.UserPath)" } }
+        'VariableExpressionAst' { if ($found.VariablePath.UserPath -match '^(Is(Windows|Linux|MacOS|CoreCLR)|PSStyle|PSNative\w+)$') { "${line}: `$$($found.VariablePath.UserPath)" } }
+        'FileRedirectionAst' {
+            $function = Get-Function $found
+            if ("$($found.FromStream)" -eq 'Error' -and -not ($goingOn | Where-Object { (Get-Function $_) -eq $function })) {
+                "${line}: 2> without ErrorActionPreference Continue in its function, which ends a script"
+            }
+        }
+        'MemberExpressionAst' { if ($found.Static -and "$($found.Member)" -in $members) { "${line}: [$($found.Expression.TypeName)]::$($found.Member)" } }
+        'InvokeMemberExpressionAst' { if ($found.Static -and "$($found.Member)" -in $members) { "${line}: [$($found.Expression.TypeName)]::$($found.Member)()" } }
         'MergingRedirectionAst' { "${line}: 2>&1, which ends a script under ErrorActionPreference Stop" }
         'CommandAst' {
             $name = $found.GetCommandName()
@@ -55,6 +75,12 @@ foreach ($found in $ast.FindAll({ $true }, $true)) {
                     $known = @($parameters["$name"] | Where-Object { $_ -eq $word.ParameterName })
                     if ($known) { "${line}: $name -$($known[0])" }
                     if ($word.ParameterName -eq 'Encoding' -and "$($words[$words.IndexOf($word) + 1])" -match '^(utf8(No)?BOM|ansi)$') { "${line}: -Encoding $($Matches[0])" }
+                }
+            }
+            if ("$($found.InvocationOperator)" -eq 'Ampersand' -and "$($found.CommandElements[0])" -match '\.exe') {
+                foreach ($word in $words | Where-Object { $_.PSObject.Properties['Value'] -and $_.Value -is [string] }) {
+                    if ($word.Value -eq '') { "${line}: an empty argument, which a program does not get" }
+                    if ($word.Value.Contains('"')) { "${line}: a double quote in an argument, which a program does not get" }
                 }
             }
             if ($name -eq 'Join-Path' -and @($words | Where-Object { $_ -isnot [Management.Automation.Language.CommandParameterAst] }).Count -gt 2) { "${line}: Join-Path with three parts" }
