@@ -11,7 +11,7 @@ It asks for the rights of an administrator, puts at most six questions, looks at
 anything, restarts Windows once and goes on by itself when you sign in again. Inside the distribution Ansible does the rest, in the
 same window. Every step looks at what is done already: stop it anywhere, start it again, and it goes on.
 
-No password of Windows is asked for, no port is opened to the network, and nothing but this PC is needed.
+No password of Windows is asked for, no remote management is switched on, and nothing but this PC is needed.
 
 .PARAMETER Yes
 Ask nothing: the answers are those given here, and the defaults.
@@ -254,7 +254,7 @@ function Get-Room {
         $letter = $found.Groups[1].Value
         if ((Invoke-Program "$System\fsutil.exe" @('fsinfo', 'ntfsinfo', "${letter}:")).Code -ne 0) { continue }
         $said = "$((Invoke-Program "$System\fsutil.exe" @('volume', 'diskfree', "${letter}:")).Lines)" # the free bytes come first
-        if ($said -match ':\s*(?<bytes>[0-9][0-9,.\s]*)') { $room[$letter] = [long] ($Matches['bytes'] -replace '[^0-9]', '') }
+        if ($said -match '(?<bytes>[0-9][0-9,.\s]{3,})') { $room[$letter] = [long] ($Matches['bytes'] -replace '[^0-9]', '') }
     }
     return $room
 }
