@@ -152,6 +152,18 @@ def test_main_is_the_same_few_lines_in_every_role(role):
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_what_a_task_registers_is_no_variable_of_the_role(role):
+    """A registered answer hides a variable of the same name, without a word."""
+    folder = ROOT / "roles" / role
+    tasks = "".join(path.read_text() for path in (folder / "tasks").glob("*.yml"))
+    registered = set(re.findall(r"^ *register: *(\w+)", tasks, re.MULTILINE))
+    variables = set().union(
+        *(load(path) or {} for part in ("vars", "defaults") for path in (folder / part).glob("*.yml"))
+    )
+    assert registered & variables == set()
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_a_readme_has_the_parts_that_all_have(role):
     text = (ROOT / "roles" / role / "README.md").read_text()
     parts = [part for part in re.findall(r"^## (.+)$", text, re.MULTILINE) if part != "Details"]
