@@ -14,6 +14,11 @@ SEED = int(os.environ.get("SEED", "20261123"))
 """The same five points in every run; SEED=… for others."""
 
 
+def apart(*values: object) -> object:
+    """Return a case of a kind that "make test" has one of already; "make test-interrupts" runs it."""
+    return pytest.param(*values, marks=pytest.mark.campaign)
+
+
 # What a run does one after the other, as texts that a command or a module's arguments contain.
 POINTS = [
     "win_inet_proxy",
@@ -87,7 +92,7 @@ def test_an_installer_waits_for_another_one(new_pc):
             "does not run, or Windows does not list the toolkit",
             "restart Windows, and run again",
         ),
-        (
+        apart(
             "vs_bootstrapper.exe",
             "windows_proxy,visual_studio",
             "vswhere does not find a complete Community",
@@ -144,7 +149,7 @@ def test_an_installer_that_hangs_is_stopped_and_its_logs_are_named(new_pc, progr
     assert again.code == 0, again.output[-4000:]
 
 
-@pytest.mark.parametrize(("program", "tags", "limit", "logs"), HANGS[:2])
+@pytest.mark.parametrize(("program", "tags", "limit", "logs"), [apart(*HANGS[0]), HANGS[1]])
 def test_an_installer_that_hangs_when_all_is_there_is_no_failure(new_pc, program, tags, limit, logs):
     pc = new_pc(faults={"programs": [{"program": program, "hang": True, "effect": "full", "times": 1}]})
     run = pc.play("--tags", tags, "-e", f"{limit}=6")
@@ -155,9 +160,9 @@ def test_an_installer_that_hangs_when_all_is_there_is_no_failure(new_pc, program
 @pytest.mark.parametrize(
     ("program", "tags", "rc"),
     [
-        ("cuda_installer.exe", "cuda_windows", 1),
+        apart("cuda_installer.exe", "cuda_windows", 1),
         ("cuda_installer.exe", "cuda_windows", -2147023836),
-        ("vs_bootstrapper.exe", VS, 1),
+        apart("vs_bootstrapper.exe", VS, 1),
     ],
 )
 def test_another_exit_code_is_no_failure_when_all_is_there(new_pc, program, tags, rc):
@@ -186,6 +191,7 @@ def test_visual_studio_in_use_fails_at_once(new_pc):
     assert "FAILED - RETRYING" not in run.output
 
 
+@pytest.mark.campaign
 def test_a_registration_that_hangs_is_stopped_and_its_log_is_named(new_pc):
     hangs = {"program": "wsl.exe", "match": "--from-file", "hang": True, "times": 1}
     pc = new_pc("windows10-22h2", faults={"programs": [hangs]})
@@ -201,6 +207,7 @@ def test_a_registration_that_hangs_is_stopped_and_its_log_is_named(new_pc):
     assert again.code == 0, again.output[-4000:]
 
 
+@pytest.mark.campaign
 def test_an_uninstaller_that_hangs_is_stopped_and_named(new_pc):
     pc = new_pc()
     assert pc.play("--tags", f"{VS},cuda_windows").code == 0
@@ -243,10 +250,10 @@ WSL_HANGS = (
 @pytest.mark.parametrize(
     ("program", "words", "limit", "cause", "remedy"),
     [
-        ("wsl.exe", "id -u student", *WSL_HANGS),
-        ("wsl.exe", "cat /etc/wsl.conf", *WSL_HANGS),
+        apart("wsl.exe", "id -u student", *WSL_HANGS),
+        apart("wsl.exe", "cat /etc/wsl.conf", *WSL_HANGS),
         ("wsl.exe", "--shutdown", *WSL_HANGS),
-        (
+        apart(
             "dism.exe",
             "",
             "wsl_enable_timeout",

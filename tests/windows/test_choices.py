@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 WSL = ["--tags", "windows_proxy,wsl_enable"]
 
 
@@ -37,6 +39,7 @@ def test_the_distribution_may_wait_for_its_user(new_pc):
     assert [event["user"] for event in pc.events("task started")] != []
 
 
+@pytest.mark.campaign  # twice the whole half; "make test-interrupts" runs it
 def test_windows_may_fetch_the_wsl_package_itself(new_pc):
     pc = new_pc()
     run = pc.play(*WSL, "-e", "wsl_enable_package=online", "-e", "wsl_networking_mode=mirrored")
