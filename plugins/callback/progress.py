@@ -66,6 +66,8 @@ HEAD, TAIL = 24, 12
 """Lines of a failure's message that are always shown: its beginning, where the cause stands, and its end."""
 WIDTH = 80
 """Columns where the output is no terminal."""
+HIDDEN = "Its message is hidden, since it may hold a password. Ansible's own lines above name the cause."
+"""What stands for a message that Ansible hides."""
 
 
 # --- words -------------------------------------------------------------------------------------------------------
@@ -118,6 +120,19 @@ def first_bad(answer: dict[str, Any]) -> dict[str, Any]:
     """Return the answer of the first bad item of a loop, else the answer itself."""
     bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
     return bad[0] if bad else answer
+
+
+def answer_of(result: Any) -> dict[str, Any]:
+    """Return what a task answered. Of one with C(no_log), whose message Ansible hides, why the connection broke."""
+    answer = result.result
+    if "censored" not in answer or answer.get("results"):
+        return answer
+    said, event = [], getattr(result.exception, "event", None)
+    while event is not None:
+        said.append(event.msg)
+        event = event.chain.event if event.chain else None
+    text = " ".join(said)
+    return answer | {"msg": text if why_unreachable({"msg": text}) else HIDDEN}
 
 
 def message_of(answer: dict[str, Any]) -> str:
@@ -443,7 +458,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "progress"
     CALLBACK_NEEDS_ENABLED = True
-    explained = staticmethod(explained)
+    answer_of, explained = staticmethod(answer_of), staticmethod(explained)
 
     def __init__(self, display: Any = None, options: Any = None) -> None:
         super().__init__(display=display, options=options)
@@ -531,7 +546,7 @@ class CallbackModule(CallbackBase):
 
     def _explain(self, result: Any) -> None:
         """Say in words what pywinrm has said, below it."""
-        if why := why_unreachable(result.result):
+        if why := why_unreachable(answer_of(result)):
             self._say(f"… {result.host.get_name()}  {why}", C.COLOR_ERROR)
 
     def _ended(self, result: Any) -> Part | None:
@@ -559,7 +574,7 @@ class CallbackModule(CallbackBase):
     def _failed(self, result: Any) -> None:
         role = _top_role(result.task)
         name = self._names.get(result.task._uuid) or title(result.task.get_name())
-        failure = (role.get_name() if role else "", name, said(result.result))
+        failure = (role.get_name() if role else "", name, said(answer_of(result)))
         self._hosts.setdefault(result.host.get_name(), Host()).failure = failure
 
     # --- at the end --------------------------------------------------------------------------------------------

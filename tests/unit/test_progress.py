@@ -547,16 +547,13 @@ def test_a_playbook_that_does_not_ask_for_it_has_no_screen(play):
     assert "SUMMARY" not in play("other: 1")
 
 
-def test_a_pc_that_does_not_answer_is_explained_below_it_and_on_the_screen(tmp_path):
-    (tmp_path / "play.yml").write_text(
-        "- {hosts: pc, gather_facts: false, vars: {progress_next: []}, tasks: [{ansible.windows.win_ping: }]}"
+def one_task(folder: Path, task: str, connection: str) -> tuple[int, str]:
+    (folder / "play.yml").write_text(
+        f"- {{hosts: pc, gather_facts: false, vars: {{progress_next: []}}, tasks: [{{{task}}}]}}"
     )
-    (tmp_path / "hosts.yml").write_text(
-        "all: {hosts: {pc: {ansible_connection: winrm, ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: me,"
-        " ansible_password: x, ansible_winrm_transport: ntlm}}}"
-    )
+    (folder / "hosts.yml").write_text(f"all: {{hosts: {{pc: {{{connection}}}}}}}")
     done = subprocess.run(
-        [Path(sys.executable).parent / "ansible-playbook", "-i", tmp_path / "hosts.yml", tmp_path / "play.yml"],
+        [Path(sys.executable).parent / "ansible-playbook", "-i", folder / "hosts.yml", folder / "play.yml"],
         cwd=ROOT,
         env=os.environ | {"ANSIBLE_NOCOLOR": "1"},
         text=True,
@@ -564,11 +561,31 @@ def test_a_pc_that_does_not_answer_is_explained_below_it_and_on_the_screen(tmp_p
         stderr=subprocess.STDOUT,
         check=False,
     )
-    assert done.returncode == 4, done.stdout
-    assert "\n… pc  Nothing answers at the address of the PC: it is off or just starting, or" in done.stdout
-    screen = done.stdout.split("SUMMARY (")[1]
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("task", ["ansible.windows.win_ping: ", "ansible.windows.win_ping: , no_log: true"])
+def test_a_pc_that_does_not_answer_is_explained_below_it_and_on_the_screen(tmp_path, task):
+    code, output = one_task(
+        tmp_path,
+        task,
+        "ansible_connection: winrm, ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: me, ansible_password: x, "
+        "ansible_winrm_transport: ntlm",
+    )
+    assert code == 4, output
+    assert "\n… pc  Nothing answers at the address of the PC: it is off or just starting, or" in output
+    screen = output.split("SUMMARY (")[1]
     assert "  failed      ansible.windows.win_ping: Nothing answers at the address of the" in screen
     assert "Look whether the PC is on" in " ".join(screen.split()) or "run again" in " ".join(screen.split())
+
+
+def test_what_a_task_with_a_password_said_stays_hidden_and_the_screen_says_so(tmp_path):
+    task = "ansible.builtin.fail: {msg: the secret}, no_log: true"
+    code, output = one_task(tmp_path, task, "ansible_connection: local")
+    assert code == 2, output
+    screen = " ".join(output.split("SUMMARY (")[1].split())
+    assert "Its message is hidden, since it may hold a password. Ansible's own lines above name the cause." in screen
+    assert "the secret" not in screen
 
 
 def test_programs_that_set_the_path_of_callbacks_find_it_beside_the_playbooks():

@@ -37,7 +37,8 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self._record = os.environ["LAB_RECORD"]
-        self._explained = callback_loader.get("progress", class_only=True).explained  # what the user reads
+        progress = callback_loader.get("progress", class_only=True)
+        self._explained = lambda result: progress.explained(progress.answer_of(result))  # what the user reads
         self._inject = json.loads(os.environ.get("LAB_INJECT") or "{}")
 
     def _write(self, event: str, result) -> None:
@@ -48,7 +49,7 @@ class CallbackModule(CallbackBase):
                 "host": result.host.get_name(),
                 "task": result.task.get_name().strip(),
                 "changed": bool(answer.get("changed")),
-                "message": self._explained(answer) if event != "ok" else "",
+                "message": self._explained(result) if event != "ok" else "",
             }
         )
 
