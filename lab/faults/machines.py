@@ -46,8 +46,9 @@ class Outcome:
 
     @property
     def injected(self) -> bool:
-        """Whether the run came to the task where something was to happen."""
-        return any(one["event"] == "injected" for one in self.events)
+        """Whether the run came to the task where something was to happen, and did not skip it."""
+        events = [one["event"] for one in self.events]
+        return "injected" in events and "skipped" not in events
 
     def changed(self) -> list[str]:
         """Return the names of the tasks that changed something, in order."""

@@ -109,3 +109,9 @@ def task_names():
 def test_each_case_injects_at_a_task_that_there_is():
     names = task_names()
     assert [one.at for one in campaign.written() if one.at and not any(re.fullmatch(n, one.at) for n in names)] == []
+
+
+def test_a_task_that_was_skipped_met_nothing():
+    injected = {"event": "injected", "task": "t", "changed": False}
+    assert Outcome(2, [injected], "").injected
+    assert not Outcome(2, [injected, {"event": "skipped", "task": "t", "changed": False}], "").injected

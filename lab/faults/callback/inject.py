@@ -40,6 +40,7 @@ class CallbackModule(CallbackBase):
         progress = callback_loader.get("progress", class_only=True)
         self._explained = lambda result: progress.explained(progress.answer_of(result))  # what the user reads
         self._inject = json.loads(os.environ.get("LAB_INJECT") or "{}")
+        self._injected = ""
 
     def _write(self, event: str, result) -> None:
         answer = result.result
@@ -62,6 +63,7 @@ class CallbackModule(CallbackBase):
         if task.get_name().strip() != self._inject.get("task"):
             return
         inject, self._inject = self._inject, {}
+        self._injected = task._uuid
         self._append({"event": "injected", "task": inject["task"], "changed": False})
         if "argv" in inject:
             subprocess.run(inject["argv"], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
@@ -71,6 +73,11 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result) -> None:
         """Write down a task that went well."""
         self._write("ok", result)
+
+    def v2_runner_on_skipped(self, result) -> None:
+        """Write down that the task had nothing to do on this machine, so that something else met what was injected."""
+        if result.task._uuid == self._injected:
+            self._append({"event": "skipped", "task": result.task.get_name().strip(), "changed": False})
 
     def v2_runner_on_failed(self, result, ignore_errors=False) -> None:
         """Write down a task that failed."""
