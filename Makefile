@@ -58,13 +58,13 @@ images: # built while other things are checked; needs no virtual environment
 	@$(PYTHON) -m lab up
 
 unit: venv ## tests that need no machine
-	python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/winsim/unit
+	python -m pytest --numprocesses 2 --dist loadfile -m 'not campaign' tests/unit tests/winsim/unit
 
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
 	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim --ignore=tests/winsim/unit
 
-test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), hang more programs, copy 200 MiB through wsl_winrm and wsl_interop
-	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/windows tests/winsim --ignore=tests/winsim/unit
+test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), hang more programs, kill Install.ps1 after each step, copy 200 MiB through wsl_winrm and wsl_interop
+	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/unit/bootstrap tests/windows tests/winsim --ignore=tests/winsim/unit
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
 	python -m lab campaign run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.skipif(not PWSH, reason="needs PowerShell 7: pwsh on th
 CHANGES = ("/enable-feature", "--output", "/i", "/create", "/r", "advfirewall", "--install", "--shutdown")
 
 
+@pytest.mark.campaign
 def test_it_is_killed_after_each_step_and_goes_on(make_pc):
     quiet = make_pc()
     quiet.finish()
