@@ -19,6 +19,7 @@ import socketserver
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ words=$0 input=
 for word; do words+=$'\x1f'$word; done
 [[ $0 != */wsl.exe ]] || input=$(base64 -w0)
 printf '%s\x1e%s\x1e%s\n' "$(base64 -w0 <<<"$words")" "$WSL_UTF8" "$input" >&3
-read -r code out err <&3
+read -r code out err <&3 || { echo "$0: the simulated PC did not answer" >&2; exit 99; }
 [[ $out == - ]] || base64 -d <<<"$out"
 [[ $err == - ]] || base64 -d <<<"$err" >&2
 exit $((code % 256))
@@ -167,8 +168,14 @@ class InstallPc:
             def handle(self) -> None:
                 words, utf8, text = self.rfile.readline().decode().rstrip("\n").split("\x1e")
                 argv = base64.b64decode(words).decode().removesuffix("\n").split("\x1f")
-                with pc._lock, contextlib.suppress(OSError):
-                    self.wfile.write(pc._call(argv, utf8, base64.b64decode(text)))
+                with pc._lock:
+                    try:
+                        answer = pc._call(argv, utf8, base64.b64decode(text))
+                    except Exception:  # ends the test loudly
+                        pc.machine.log("simulator_error", text=f"{argv}: {traceback.format_exc()}")
+                        return
+                    with contextlib.suppress(OSError):  # PowerShell was killed
+                        self.wfile.write(answer)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -185,6 +192,8 @@ class InstallPc:
 
     def _program(self, path: str) -> None:
         file = self._here(path)
+        if file.exists():  # Bash may be reading it just now
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(PROGRAM.replace("@PORT@", str(self._server.server_address[1])), encoding="utf-8")
         file.chmod(0o755)
