@@ -576,7 +576,7 @@ def test_a_pc_that_does_not_answer_is_explained_below_it_and_on_the_screen(tmp_p
     assert "\n… pc  Nothing answers at the address of the PC: it is off or just starting, or" in output
     screen = output.split("SUMMARY (")[1]
     assert "  failed      ansible.windows.win_ping: Nothing answers at the address of the" in screen
-    assert "Look whether the PC is on" in " ".join(screen.split()) or "run again" in " ".join(screen.split())
+    assert "Start it, or see bootstrap/README.md, then run again; it goes on from there." in " ".join(screen.split())
 
 
 def test_what_a_task_with_a_password_said_stays_hidden_and_the_screen_says_so(tmp_path):
