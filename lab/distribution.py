@@ -10,7 +10,13 @@ from lab.settings import LABEL, NETWORKING, SUITES, WINDOWS_NAME, LabError, netw
 
 
 def up(
-    name: str, *, suite: str = "noble", gpu: bool = True, networking: str = "nat", interop: Path | None = None
+    name: str,
+    *,
+    suite: str = "noble",
+    gpu: bool = True,
+    networking: str = "nat",
+    interop: Path | None = None,
+    users: Path | None = None,
 ) -> None:
     """Start a distribution container.
 
@@ -19,6 +25,7 @@ def up(
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
     :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet.
     :param interop: the folder of this machine that becomes its /run/WSL, where the simulated Windows listens.
+    :param users: the folder of this machine that becomes C:\\Users below its /mnt/c; without one there is none.
     """
     if suite not in SUITES:
         raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
@@ -34,7 +41,8 @@ def up(
         "--security-opt", "seccomp=unconfined",
         "--security-opt", "apparmor=unconfined", "-e", f"LAB_NETWORKING={networking}",
         *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu and networking != "plain" else []),
-        *(["-v", f"{interop}:/run/WSL"] if interop else []), image,
+        *(["-v", f"{interop}:/run/WSL"] if interop else []),
+        *(["-v", f"{users}:/usr/lib/lab/users:ro"] if users else []), image,
     )  # fmt: skip
     wait(name)
 

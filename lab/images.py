@@ -38,7 +38,10 @@ INTERNET_PACKAGES = [
     "docker-registry", "skopeo", "apt-utils", "iproute2", "curl", "busybox-static", "tini", "procps",
 ]  # fmt: skip
 ENGINE_DEBS = ["docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose"]
-ARCHIVE_DEBS = ["pigz", "tini-static", "python3-debian", "python3-chardet", "python3-pip-whl"]
+ARCHIVE_DEBS = [
+    "pigz", "tini-static", "python3-debian", "python3-chardet", "python3-pip-whl", "python3-setuptools-whl",
+    "python3-venv", "python3.13-venv",
+]  # fmt: skip
 
 
 def base_kind() -> str:
@@ -169,7 +172,7 @@ def _registry_bases() -> dict[str, str]:
             DOWNLOAD="",
         )
     download = "docker.io containerd runc docker-buildx docker-compose-v2 pigz tini"
-    download += " python3-debian python3-chardet python3-pip-whl"
+    download += " python3-debian python3-chardet python3-pip-whl python3-setuptools-whl python3-venv"
     debs = f"{IMAGES}/debs:{_digest(download, file.read_text())}"
     for suite, version in SUITES.items():
         build(

@@ -40,11 +40,15 @@ PIECE = 64 * 1024
 
 
 class ContainerBackend:
-    """Distributions in containers; ``lab`` makes, starts, stops and removes them."""
+    """Distributions in containers; ``lab`` makes, starts, stops and removes them.
 
-    def __init__(self, machine: Any, lab: Any = containers) -> None:
+    ``users`` is a folder of this machine with what lies below C:\\Users, for those who read it as /mnt/c/Users.
+    """
+
+    def __init__(self, machine: Any, lab: Any = containers, users: Path | None = None) -> None:
         self.machine = machine
         self.lab = lab
+        self.users = users
         self.names: dict[str, str] = {}
         self._place = machine.state_dir
         self._servers: dict[str, Server] = {}
@@ -61,7 +65,7 @@ class ContainerBackend:
         name = self._free_name()
         gpu = bool(self.machine.description.get("gpu"))
         with contextlib.redirect_stdout(io.StringIO()):  # the lab tells when it builds an image
-            self.lab.up(name, suite=SUITE_OF[version], gpu=gpu, interop=self._shared(name))
+            self.lab.up(name, suite=SUITE_OF[version], gpu=gpu, interop=self._shared(name), users=self.users)
         self.names[distribution.id] = name
         self._write(name, NAME, f"{distribution.name}\n".encode())
         self._docker("exec", name, "sh", "-c", FORGET_USER)

@@ -7,5 +7,7 @@ ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
  && if [ -n "$PACKAGES" ]; then apt-get install -y --no-install-recommends $PACKAGES; fi \
  && if [ -n "$DOWNLOAD" ]; then mkdir -p /debs && cd /debs \
-      && apt-get -o APT::Sandbox::User=root download $DOWNLOAD; fi \
+      && apt-get -o APT::Sandbox::User=root download $DOWNLOAD \
+      && dpkg-deb -f python3-venv_*.deb Depends | grep -o 'python3\.[0-9]*-venv' | sort -u \
+         | xargs apt-get -o APT::Sandbox::User=root download; fi \
  && rm -rf /var/lib/apt/lists/*

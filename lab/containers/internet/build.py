@@ -5,6 +5,7 @@ Nothing of it is fetched here: the packages in /srv/debs were put there with the
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -16,6 +17,8 @@ import standins
 SRV = Path("/srv/lab")
 KEYS, TLS, WWW, WORK = SRV / "keys", SRV / "tls", SRV / "www", Path("/tmp/lab-build")
 SUITES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
+ARCHIVE = re.compile(r"pigz|tini-static|python3-(debian|chardet|(pip|setuptools)-whl|venv)|python3\.\d+-venv")
+"""What Ubuntu's archive offers of the packages in /srv/debs."""
 COMPONENTS = ("main", "restricted", "universe", "multiverse")
 HOSTS = [
     "archive.ubuntu.com",
@@ -109,7 +112,7 @@ def ubuntu() -> None:
         pool = root / "pool" / suite
         pool.mkdir(parents=True)
         for deb in standins.debs_of(suite):
-            if deb.name.split("_")[0] in ("pigz", "tini-static", "python3-debian", "python3-chardet"):
+            if ARCHIVE.fullmatch(deb.name.split("_")[0]):
                 shutil.copy(deb, pool)
         for package in standins.UBUNTU:
             standins.build(package, pool, version=package["version"])

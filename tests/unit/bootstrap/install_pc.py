@@ -131,7 +131,12 @@ class Inside(MemoryBackend):
 
 
 class InstallPc:
-    """A simulated PC with a person who runs Install.ps1 on it."""
+    """A simulated PC with a person who runs Install.ps1 on it.
+
+    ``patience`` is how many seconds the script may take.
+    """
+
+    patience = 120
 
     def __init__(self, folder: Path, machine: str = "windows11-zh-cn", **changes: Any) -> None:
         load_handlers()
@@ -141,8 +146,8 @@ class InstallPc:
         description = folder / "machine.yml"
         description.write_text(yaml.safe_dump(given), encoding="utf-8")
         self.folder, self.user, self.elevated = folder, "student", True
-        self.machine = Machine.load(description, None, Inside)
-        self.inside: Inside = self.machine.wsl_backend
+        self.machine = self._machine(description)
+        self.inside: Any = self.machine.wsl_backend
         self.calls: list[list[str]] = []
         self.kill: Callable[[list[str]], bool] = lambda argv: False  # PowerShell is killed when a program has done this
         self.world: dict[str, Any] = {}
@@ -151,9 +156,16 @@ class InstallPc:
         self._lock = threading.Lock()
         self.drives = {letter[0]: folder / letter[0] for letter in self.machine.files.drives}
         for drive in self.drives.values():
-            drive.mkdir()
+            drive.mkdir(exist_ok=True)
         self._programs()
         self.home = self.drives["C"] / "Users" / self.user / "Downloads" / "wsl-dl-playbook"
+        self._unpack()
+
+    def _machine(self, description: Path) -> Machine:
+        return Machine.load(description, None, Inside)
+
+    def _unpack(self) -> None:
+        """Put what Install.ps1 reads where the person has unpacked the ZIP."""
         (self.home / "bootstrap").mkdir(parents=True)
         shutil.copy(ROOT / "bootstrap" / "Install.ps1", self.home / "bootstrap")
         for name in ("roles", "pins.json"):
@@ -303,7 +315,7 @@ class InstallPc:
             env={**os.environ, "HOME": str(self.folder), "NO_COLOR": "1", "POWERSHELL_TELEMETRY_OPTOUT": "1"},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        said = self._process.communicate(timeout=120)[0].decode("utf-8", "replace")
+        said = self._process.communicate(timeout=self.patience)[0].decode("utf-8", "replace")
         self.world = json.loads(path.read_text(encoding="utf-8"))
         errors = [event for event in self.machine.events if event["event"] == "simulator_error"]
         assert not errors, errors

@@ -45,10 +45,10 @@ class Lab:
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def up(self, name: str, *, suite: str, gpu: bool, interop: Path | None) -> None:
+    def up(self, name: str, *, suite: str, gpu: bool, interop: Path | None, users: Path | None) -> None:
         """Make and start."""
         print("lab: building")
-        assert interop is None, "this PC has no folder"
+        assert (interop, users) == (None, None), "this PC has no folder"
         self.calls.append(f"up {name} {suite} {'gpu' if gpu else 'no gpu'}")
 
     def restart(self, name: str) -> None:
