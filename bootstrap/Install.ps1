@@ -557,7 +557,7 @@ function Stop-OnFailure([string] $English, [string] $Chinese) {
 }
 
 function Copy-Repository {
-    Invoke-Inside 'copy' 'bootstrap/install.sh' $Root
+    Invoke-Inside @('copy', (Text 'en' 'zh')) 'bootstrap/install.sh' $Root
     Stop-OnFailure 'The files were not copied into the distribution' '文件未能复制到发行版'
     $state = if ($Answers['compilers'] -eq 'yes') { 'present' } else { 'ignore' }
     $settings = "wsl_distribution=$($Answers['distribution'])", "wsl_user=$($Answers['user'])", "wsl_networking_mode=$(Get-NetworkingMode)",

@@ -1,10 +1,10 @@
 #!/bin/sh
 # The part of Install.ps1 inside the distribution, as root. Every word finds out what is done already.
-# usage: install.sh copy | settings KEY=VALUE … | password | python PORT INDEX | run PLAYBOOK PORT | proof USER | forget
+# usage: install.sh copy [LANGUAGE] | settings KEY=VALUE … | password | python PORT INDEX | run PLAYBOOK PORT [OPTION …] | proof USER | forget
 set -eu
 umask 022
 base=${WSL_DL_PLAYBOOK_BASE:-/opt/wsl-dl-playbook}
-code=$base/code venv=$base/venv settings=$base/settings.yml
+code=$base/code venv=$base/venv settings=$base/settings.yml spoken=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
 export LC_ALL=C.UTF-8 PATH="${WSL_DL_PLAYBOOK_PATH:+$WSL_DL_PLAYBOOK_PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # nothing of Windows
 
 refuse() {
@@ -30,6 +30,15 @@ copy() {
     [ ! -d "$code" ] || mv "$code" "$code.old"
     mv "$code.new" "$code"
     rm -rf "$code.old"
+    [ -z "${1:-}" ] || echo "$1" >"$base/language"
+}
+
+# en or zh: what Install.ps1 speaks, else the language of this shell.
+language() {
+    case $(cat "$base/language" 2>/dev/null || echo "$spoken") in
+        zh*) echo zh ;;
+        *) echo en ;;
+    esac
 }
 
 # Windows unpacks a link as a file that holds its target.
@@ -115,9 +124,11 @@ python() {
 run() {
     playbook=$1
     proxy "$2"
+    shift 2
     cd "$code"
-    export USER=root HOME=/root ANSIBLE_LOG_PATH="$base/$playbook.log" ANSIBLE_FORCE_COLOR=1
-    exec "$venv/bin/ansible-playbook" -i inventory/mine "playbooks/$playbook.yml"
+    ANSIBLE_PROGRESS_LANGUAGE=$(language)
+    export USER=root HOME=/root ANSIBLE_LOG_PATH="$base/$playbook.log" ANSIBLE_FORCE_COLOR=1 ANSIBLE_STDOUT_CALLBACK=role_lines ANSIBLE_PROGRESS_LANGUAGE
+    exec "$venv/bin/ansible-playbook" -i inventory/mine "playbooks/$playbook.yml" "$@"
 }
 
 proof() {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import os
 import re
 import sys
-import textwrap
 import threading
 import time
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,16 @@ description:
     It is said where one of them was brought into C(state), C(present) by default or C(absent), and with C(changed)
     where it had to change something for that.
   - In the summary a role is named with the description in its C(meta/main.yml).
+  - It speaks Chinese where O(language) says so; what the roles themselves say stays English.
+  - Under the stdout callback C(role_lines) it leaves to that what Ansible's own lines need explained.
 options:
+  language:
+    description: The language of its words. Empty is what the stdout callback role_lines speaks, else English.
+    type: str
+    choices: ["", auto, en, zh]
+    default: ""
+    env: [{name: ANSIBLE_PROGRESS_LANGUAGE}]
+    ini: [{section: callback_progress, key: language}]
   first:
     description: Seconds after which a task that still runs gets its first line; 0 for none at all.
     type: float
@@ -60,6 +70,7 @@ SINGLE = 2
 """Hosts up to which each has its own part of the summary: one PC, Windows and its distribution."""
 NAMED = 3
 """Hosts that a line names before it counts."""
+NOTHING_CHANGED = "Nothing was changed."
 SORTS = 4
 """Different failures that the summary of many hosts lists before it counts."""
 HEAD, TAIL = 24, 12
@@ -68,9 +79,72 @@ WIDTH = 80
 """Columns where the output is no terminal."""
 HIDDEN = "Its message is hidden, since it may hold a password. Ansible's own lines above name the cause."
 """What stands for a message that Ansible hides."""
+HANGS = (
+    "The program that it runs had not ended after {} s and was stopped: it hangs. Restart that machine, then run again."
+)
+"""What is said of a task that took longer than it may."""
 
 
 # --- words -------------------------------------------------------------------------------------------------------
+
+CATALOGUE = Path(__file__).resolve().with_name("zh_CN.yml")
+"""What is said in Chinese: each English text with its translation."""
+WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
+"""Characters of two columns, between which a line may end."""
+PIECE = re.compile(f" ?[（《【]*(?:[{WIDE}]|[^\\s{WIDE}]+)[，。、；：）》】！？]*")
+"""What stays together at the end of a line: a word, or one Chinese character, with its punctuation."""
+_chinese: dict[str, str] = {}
+
+
+def speak(language: str) -> None:
+    """Say everything from now on in a language: ``en``, ``zh``, or ``auto``, which is that of the environment."""
+    if language == "auto":
+        found = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
+        language = found[:2]
+    _chinese.clear()
+    if language == "zh":
+        _chinese.update(yaml.safe_load(CATALOGUE.read_text(encoding="utf-8")))
+
+
+def say(text: str) -> str:
+    """Return a text in the language that is spoken; English where there is no translation."""
+    return _chinese.get(text, text)
+
+
+def columns(text: str) -> int:
+    """Return how many columns a text has on a screen."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def left(text: str, width: int) -> str:
+    """Return a text filled up with blanks to so many columns."""
+    return text + " " * (width - columns(text))
+
+
+def right(text: str, width: int) -> str:
+    """Return a text with blanks before it, so many columns in all."""
+    return " " * (width - columns(text)) + text
+
+
+def cut(text: str, width: int) -> str:
+    """Return what of a text fits into so many columns."""
+    if columns(text) <= width:
+        return text
+    while text and columns(text) > width - 1:
+        text = text[:-1]
+    return f"{text.rstrip()}…"
+
+
+def wrap(text: str, width: int, first: str, other: str) -> list[str]:
+    """Return a text in lines, with what stands before the first and the others; no word is broken in two."""
+    lines, begun = [first], False
+    for piece in PIECE.findall(" ".join(text.split())):
+        if begun and columns(lines[-1] + piece) > width:
+            lines.append(other + piece.lstrip())
+        else:
+            lines[-1] += piece
+        begun = True
+    return [line.rstrip() for line in lines]
 
 
 def duration(seconds: float) -> str:
@@ -78,10 +152,15 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+        return say("{} h {} min" if minutes else "{} h").format(hours, minutes)
     if minutes:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{rest} s"
+        return say("{} min {} s" if rest else "{} min").format(minutes, rest)
+    return say("{} s").format(rest)
+
+
+def timed(text: str, seconds: float) -> str:
+    """Return a text with the time that it took, if that is long."""
+    return text + say(" ({})").format(duration(seconds)) if seconds >= LONG else text
 
 
 def amount(size: float, like: float | None = None) -> tuple[str, str]:
@@ -98,14 +177,15 @@ def how_far(note: dict[str, Any]) -> str:
     """Return a note of a transfer for people: ``1.2 of 3.9 GB, 31 %, 24 MB/s, 1 min 52 s left``."""
     size, total, rate = note["bytes"], note["total"], note["bytes_per_second"]
     if total:
-        words = [f"{amount(size, total)[0]} of {' '.join(amount(total))}", f"{min(100, size * 100 // total)} %"]
+        parts = amount(size, total)[0], " ".join(amount(total))
+        words = [say("{} of {}").format(*parts), f"{min(100, size * 100 // total)} %"]
     else:
         words = [" ".join(amount(size))]
     if rate:
         words.append(" ".join(amount(rate)) + "/s")
         if total > size:
-            words.append(f"{duration((total - size) / rate)} left")
-    return ", ".join(words)
+            words.append(say("{} left").format(duration((total - size) / rate)))
+    return say(", ").join(words)
 
 
 def names(hosts: Iterable[str]) -> str:
@@ -113,7 +193,7 @@ def names(hosts: Iterable[str]) -> str:
     known = sorted(hosts)
     if len(known) <= NAMED + 1:
         return ", ".join(known)
-    return f"{', '.join(known[:NAMED])} and {len(known) - NAMED} others"
+    return say("{} and {} others").format(", ".join(known[:NAMED]), len(known) - NAMED)
 
 
 def first_bad(answer: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +212,7 @@ def answer_of(result: Any) -> dict[str, Any]:
         said.append(event.msg)
         event = event.chain.event if event.chain else None
     text = " ".join(said)
-    return answer | {"msg": text if why_unreachable({"msg": text}) else HIDDEN}
+    return answer | {"msg": text if why_unreachable({"msg": text}) else say(HIDDEN)}
 
 
 def message_of(answer: dict[str, Any]) -> str:
@@ -152,11 +232,8 @@ def explained(answer: dict[str, Any]) -> str:
     """Return why a task failed: what it said, after the cause and the remedy where WinRM broke or a program hung."""
     why = why_unreachable(answer)
     if limit := first_bad(answer).get("timedout"):
-        why = (
-            f"The program that it runs had not ended after {limit['period']} s and was stopped: it hangs. Restart that "
-            "machine, then run again."
-        )
-    return f"{why} ({message_of(answer)})" if why else message_of(answer)
+        why = say(HANGS).format(limit["period"])
+    return say("{} ({})").format(why, message_of(answer)) if why else message_of(answer)
 
 
 def said(answer: dict[str, Any]) -> str:
@@ -251,7 +328,7 @@ class Heartbeat:
             elif notes:
                 files = ", ".join(sorted({note["what"] for note in notes.values()}))
                 shares = sorted(note["bytes"] * 100 // note["total"] for note in notes.values() if note["total"])
-                far = f"  at {shares[0]} to {shares[-1]} %" if shares else ""
+                far = "  " + say("at {} to {} %").format(shares[0], shares[-1]) if shares else ""
                 lines.append(f"{time_so_far}  {names(notes)}  {files}{far}")
                 hosts = [host for host in hosts if host not in notes]
             if hosts:
@@ -279,6 +356,15 @@ class Part:
     absent: bool = False
     seconds: float = 0.0
 
+    @property
+    def outcome(self) -> str:
+        """Return what came of a role that did not fail; nothing where it did nothing."""
+        if not self.listed or not self.ok + self.changed:
+            return ""
+        if self.absent:
+            return "taken back" if self.changed else "not there"
+        return "done" if self.changed else "already so"
+
 
 @dataclass
 class Host:
@@ -295,11 +381,57 @@ class Host:
     def _outcome(self, role: str, part: Part) -> str:
         if self.failure is not None and self.failure[0] == role:
             return "failed"
-        if not part.listed or not part.ok + part.changed:
-            return ""
-        if part.absent:
-            return "taken back" if part.changed else "not there"
-        return "done" if part.changed else "already so"
+        return part.outcome
+
+
+class Record:
+    """What a run has done so far on each host: ``hosts``, and where each role lies: ``paths``."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, Host] = {}
+        self.paths: dict[str, Path] = {}
+        self._starts: dict[tuple[str, str], float] = {}
+
+    def begin(self, host: str, task: Any) -> None:
+        """A task begins on a host."""
+        self._starts[host, task._uuid] = time.monotonic()
+
+    def included(self, file: Any) -> None:
+        """A role that includes its absent.yml takes back what it did."""
+        path, role = Path(str(file._filename)), top_role(file._task)
+        if role is not None and path.name == "absent.yml" and path.parent.parent.name == role.get_name():
+            for host in file._hosts:
+                self.part(host.get_name(), role).absent = True
+
+    def went_well(self, result: Any) -> None:
+        """A task went well."""
+        part = self.ended(result)
+        if part is None or top_role(result.task).from_include or "validate_argument_spec" in str(result.task.action):
+            return  # a role that is only asked what it needs, or whose arguments are checked whatever the tags are
+        part.ok += 1
+        part.changed += bool(result.result.get("changed"))
+
+    def ended(self, result: Any) -> Part | None:
+        """A task has ended; return what its role has done, nothing outside of roles."""
+        host, task = result.host.get_name(), result.task
+        seconds = time.monotonic() - self._starts.pop((host, task._uuid), time.monotonic())
+        role = top_role(task)
+        if role is None:
+            self.hosts.setdefault(host, Host())
+            return None
+        part = self.part(host, role)
+        part.seconds += seconds
+        return part
+
+    def part(self, host: str, role: Any) -> Part:
+        """Return what a role has done on a host."""
+        self.paths[role.get_name()] = Path(role.get_role_path())
+        parts = self.hosts.setdefault(host, Host()).parts
+        part = parts.setdefault(role.get_name(), Part())
+        if not part.listed and not role.from_include:
+            part.listed = True
+            parts[role.get_name()] = parts.pop(role.get_name())  # the order of the summary is the playbook's
+        return part
 
 
 @dataclass
@@ -330,6 +462,12 @@ class Advice:
         return not self.after or not roles.isdisjoint(self.after)
 
 
+def word(outcome: str, check: bool) -> str:
+    """Return an outcome for people; in check mode what would come of it."""
+    future = {"done": "would do", "taken back": "would take"}
+    return say(future.get(outcome, outcome) if check else outcome)
+
+
 @dataclass
 class Summary:
     """The screen at the end of a run.
@@ -349,11 +487,10 @@ class Summary:
         if not any(host.parts or host.failure or host.left_out for host in self.hosts.values()):
             return []
         body = self._each() if len(self.hosts) <= SINGLE else self._all()
-        return [*body, ("next", None), *((line, None) for item in self._next() for line in self._bullet(item))]
+        return [*body, (say("next"), None), *((line, None) for item in self._next() for line in self._bullet(item))]
 
     def _word(self, outcome: str) -> str:
-        future = {"done": "would do", "taken back": "would take"}
-        return future.get(outcome, outcome) if self.check else outcome
+        return word(outcome, self.check)
 
     def _each(self) -> list[tuple[str, str | None]]:
         lines: list[tuple[str, str | None]] = []
@@ -364,40 +501,38 @@ class Summary:
                 for index, role in enumerate(roles):
                     head = self._word(outcome) if index == 0 else ""
                     part = host.parts[role]
-                    took = f" ({duration(part.seconds)})" if part.seconds >= LONG else ""
-                    first = f"  {head:<12}{role:<15}"
-                    what = self._wrap(self.descriptions.get(role, "") + took, " " * len(first))
-                    what[0] = first + what[0][len(first) :]
-                    lines += [(line.rstrip(), C.COLOR_CHANGED) for line in what]
+                    first = f"  {left(head, 12)}{role:<15}"
+                    what = self._wrap(timed(self.descriptions.get(role, ""), part.seconds), first, " " * columns(first))
+                    lines += [(line, C.COLOR_CHANGED) for line in what]
             for outcome in ("already so", "not there"):
                 if same := host.roles(outcome):
-                    lines += [(line, C.COLOR_OK) for line in self._block(outcome, ", ".join(same))]
+                    lines += [(line, C.COLOR_OK) for line in self._block(say(outcome), ", ".join(same))]
             if host.left_out:
-                lines.append(("  left out    it was not reached", C.COLOR_SKIP))
+                lines.append((f"  {left(say('left out'), 12)}{say('it was not reached')}", C.COLOR_SKIP))
             if host.failure:
                 role, task, message = host.failure
-                lines += [(line, C.COLOR_ERROR) for line in self._block("failed", f"{task}: {message}")]
+                lines += [(line, C.COLOR_ERROR) for line in self._block(say("failed"), f"{task}: {message}")]
             if len(lines) and lines[-1] == (name, None):
-                lines.append(("  nothing to do", None))
+                lines.append((f"  {say('nothing to do')}", None))
         return lines
 
     def _all(self) -> list[tuple[str, str | None]]:
         roles = list(dict.fromkeys(role for host in self.hosts.values() for role in host.parts))
-        columns = ("taken back" if any(host.roles("taken back") for host in self.hosts.values()) else "done",)
-        columns += ("already so", "failed")
+        outcomes = ("taken back" if any(host.roles("taken back") for host in self.hosts.values()) else "done",)
+        outcomes += ("already so", "failed")
         same = ("already so", "not there")
-        heads = "".join(f"{self._word(column):>12}" for column in columns)
-        lines: list[tuple[str, str | None]] = [(f"{f'{len(self.hosts)} hosts':<17}{heads}", None)]
+        heads = "".join(right(self._word(outcome), 12) for outcome in outcomes)
+        lines: list[tuple[str, str | None]] = [(left(say("{} hosts").format(len(self.hosts)), 17) + heads, None)]
         for role in roles:
-            found = {column: [name for name, host in self.hosts.items() if role in host.roles(column)]
-                     for column in ("done", "taken back", *same, "failed")}  # fmt: skip
+            found = {outcome: [name for name, host in self.hosts.items() if role in host.roles(outcome)]
+                     for outcome in ("done", "taken back", *same, "failed")}  # fmt: skip
             if not any(found.values()):
                 continue
             changed = found["done"] + found["taken back"]
-            counts = (len(changed), sum(len(found[column]) for column in same), len(found["failed"]))
+            counts = (len(changed), sum(len(found[outcome]) for outcome in same), len(found["failed"]))
             longest = max(changed, key=lambda name: self.hosts[name].parts[role].seconds, default="")
             seconds = self.hosts[longest].parts[role].seconds if longest else 0
-            took = f"   longest: {duration(seconds)}, {longest}" if seconds >= LONG else ""
+            took = "   " + say("longest: {}, {}").format(duration(seconds), longest) if seconds >= LONG else ""
             color = C.COLOR_ERROR if counts[2] else C.COLOR_CHANGED if counts[0] else C.COLOR_OK
             lines.append((f"  {role:<15}{''.join(f'{count:>12}' for count in counts)}{took}", color))
         return lines + self._failures()
@@ -410,45 +545,41 @@ class Summary:
                 sorts.setdefault((task, message.replace(name, "")), []).append(name)  # it may name the host
         if not sorts:
             return []
-        lines = ["failed"]
+        lines = [say("failed")]
         for (task, _), hosts in list(sorts.items())[:SORTS]:
             failure = self.hosts[hosts[0]].failure
             lines += self._wrap(f"{names(hosts)}: {task}: {failure[2] if failure else ''}", "  ", "    ")
         if len(sorts) > SORTS:
-            lines.append(f"  and {len(sorts) - SORTS} other failures; the run above has them all")
+            lines.append("  " + say("and {} other failures; the run above has them all").format(len(sorts) - SORTS))
         return [(line, C.COLOR_ERROR) for line in lines]
 
     def _next(self) -> list[str]:
         hosts = self.hosts.values()
         if any(host.failure for host in hosts):
-            again = "Nothing was changed." if self.check else "It goes on from there."
-            return [f'Fix the error under "failed", then run the same again. {again}']
+            again = NOTHING_CHANGED if self.check else "It goes on from there."
+            return [say(" ").join((say('Fix the error under "failed", then run the same again.'), say(again)))]
         if self.check and any(host.roles(outcome) for host in hosts for outcome in ("done", "taken back")):
-            return ["Nothing was changed. Run the same without --check to do it."]
+            return [say(" ").join((say(NOTHING_CHANGED), say("Run the same without --check to do it.")))]
         if self.check:
-            rest = " What was left out was not looked at." if any(host.left_out for host in hosts) else ""
-            return [f"Nothing: a run without --check would change nothing.{rest}"]
-        return [advice.text for advice in self.following if advice.fits(hosts)] or ["Nothing."]
+            words = ["Nothing: a run without --check would change nothing."]
+            words += ["What was left out was not looked at."] if any(host.left_out for host in hosts) else []
+            return [say(" ").join(map(say, words))]
+        return [say(advice.text) for advice in self.following if advice.fits(hosts)] or [say("Nothing.")]
 
     def _block(self, head: str, text: str) -> list[str]:
         """Return a text beside its heading."""
-        lines = self._wrap(text, " " * 14)
-        return [f"  {head:<12}" + lines[0][14:], *lines[1:]]
+        return self._wrap(text, f"  {left(head, 12)}", " " * 14)
 
     def _bullet(self, text: str) -> list[str]:
         return self._wrap(text, "  - ", "    ")
 
-    def _wrap(self, text: str, first: str, other: str | None = None) -> list[str]:
+    def _wrap(self, text: str, first: str, other: str) -> list[str]:
         """Return a text in lines; of a very long one the beginning and the end, and how much is left out."""
-        other = first if other is None else other
-        lines = textwrap.wrap(
-            " ".join(text.split()), self.width, initial_indent=first, subsequent_indent=other,
-            break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
+        lines = wrap(text, self.width, first, other)
         if len(lines) > HEAD + TAIL + 1:
-            left_out = f"{other}… {len(lines) - HEAD - TAIL} lines, which the run above has …"
-            lines = [*lines[:HEAD], left_out, *lines[-TAIL:]]
-        return lines or [first.rstrip()]
+            left_out = say("… {} lines, which the run above has …").format(len(lines) - HEAD - TAIL)
+            lines = [*lines[:HEAD], other + left_out, *lines[-TAIL:]]
+        return lines
 
 
 class CallbackModule(CallbackBase):
@@ -465,11 +596,20 @@ class CallbackModule(CallbackBase):
         self._began = time.monotonic()
         self._heart: Heartbeat | None = None
         self._names: dict[str, str] = {}
-        self._starts: dict[tuple[str, str], float] = {}
-        self._hosts: dict[str, Host] = {}
-        self._paths: dict[str, str] = {}
+        self._record = Record()
         self._next_of_play: list[Advice] | None = None
         self._next: list[Advice] | None = None
+
+    def set_options(self, *args: Any, **kwargs: Any) -> None:
+        """Choose the language, where it is given."""
+        super().set_options(*args, **kwargs)
+        if language := self.get_option("language"):
+            speak(language)
+
+    @property
+    def _alone(self) -> bool:
+        """Tell whether the stdout callback says itself what fails, without Ansible's words that need an explanation."""
+        return C.DEFAULT_STDOUT_CALLBACK == "role_lines" and not self._display.verbosity
 
     def _say(self, line: str, color: str | None = C.COLOR_VERBOSE) -> None:
         self._display.display(line, color=color)
@@ -497,11 +637,13 @@ class CallbackModule(CallbackBase):
             self._heart = Heartbeat(self._say, float(self.get_option("first")), Path(C.DEFAULT_LOCAL_TMP))
             atexit.register(self._heart.stop)
         name = self._names.setdefault(task._uuid, title(task.get_name()))
-        self._starts[host.get_name(), task._uuid] = time.monotonic()
+        self._record.begin(host.get_name(), task)
         self._heart.begin(task._uuid, name, host.get_name())
 
     def v2_runner_retry(self, result: Any) -> None:
         """Say under Ansible's "FAILED - RETRYING" that it is none yet, and why."""
+        if self._alone:
+            return
         answer, delay = result.result, result.task_fields.get("delay")
         why = f"exit code {answer['rc']}" if answer.get("rc") else _first_line(answer.get("msg"))
         again = f"tried again in {duration(float(delay))}" if delay else "tried again"
@@ -510,72 +652,51 @@ class CallbackModule(CallbackBase):
     # --- what came out -----------------------------------------------------------------------------------------
 
     def v2_playbook_on_include(self, included_file: Any) -> None:
-        """A role that includes its absent.yml takes back what it did."""
-        path, role = Path(str(included_file._filename)), _top_role(included_file._task)
-        if role is not None and path.name == "absent.yml" and path.parent.parent.name == role.get_name():
-            for host in included_file._hosts:
-                self._part(host.get_name(), role).absent = True
+        """A role takes back what it did."""
+        self._record.included(included_file)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """A task went well."""
-        part = self._ended(result)
-        if part is None or _top_role(result.task).from_include or "validate_argument_spec" in str(result.task.action):
-            return  # a role that is only asked what it needs, or whose arguments are checked whatever the tags are
-        part.ok += 1
-        part.changed += bool(result.result.get("changed"))
+        self._finish(result)
+        self._record.went_well(result)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """A task was skipped."""
-        self._ended(result)
+        self._finish(result)
+        self._record.ended(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """A task failed; whether the host did, is known at the end."""
-        self._ended(result)
+        self._finish(result)
+        self._record.ended(result)
         if not ignore_errors:
             self._failed(result)
             self._explain(result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """A host was not reached."""
-        self._ended(result)
+        self._finish(result)
+        self._record.ended(result)
         self._failed(result)
         if result.task_fields.get("ignore_unreachable"):
-            self._hosts[result.host.get_name()].left_out = True
+            self._record.hosts[result.host.get_name()].left_out = True
         else:
             self._explain(result)
 
     def _explain(self, result: Any) -> None:
         """Say in words what pywinrm has said, below it."""
-        if why := why_unreachable(answer_of(result)):
+        if not self._alone and (why := why_unreachable(answer_of(result))):
             self._say(f"… {result.host.get_name()}  {why}", C.COLOR_ERROR)
 
-    def _ended(self, result: Any) -> Part | None:
-        host, task = result.host.get_name(), result.task
+    def _finish(self, result: Any) -> None:
         if self._heart is not None:
-            self._heart.finish(task._uuid, host)
-        seconds = time.monotonic() - self._starts.pop((host, task._uuid), time.monotonic())
-        role = _top_role(task)
-        if role is None:
-            self._hosts.setdefault(host, Host())
-            return None
-        part = self._part(host, role)
-        part.seconds += seconds
-        return part
-
-    def _part(self, host: str, role: Any) -> Part:
-        self._paths[role.get_name()] = role.get_role_path()
-        parts = self._hosts.setdefault(host, Host()).parts
-        part = parts.setdefault(role.get_name(), Part())
-        if not part.listed and not role.from_include:
-            part.listed = True
-            parts[role.get_name()] = parts.pop(role.get_name())  # the order of the summary is the playbook's
-        return part
+            self._heart.finish(result.task._uuid, result.host.get_name())
 
     def _failed(self, result: Any) -> None:
-        role = _top_role(result.task)
+        role = top_role(result.task)
         name = self._names.get(result.task._uuid) or title(result.task.get_name())
         failure = (role.get_name() if role else "", name, said(answer_of(result)))
-        self._hosts.setdefault(result.host.get_name(), Host()).failure = failure
+        self._record.hosts.setdefault(result.host.get_name(), Host()).failure = failure
 
     # --- at the end --------------------------------------------------------------------------------------------
 
@@ -585,21 +706,21 @@ class CallbackModule(CallbackBase):
             self._heart.stop()
         if self._next is None:
             return
-        for name, host in self._hosts.items():
+        for name, host in self._record.hosts.items():
             counts = stats.summarize(name)
             if not counts["failures"] and not counts["unreachable"]:
                 host.failure = None  # it was rescued or ignored
         seconds = time.monotonic() - self._began
         lines = Summary(
-            self._hosts,
+            self._record.hosts,
             seconds,
             bool(context.CLIARGS.get("check")),
             [*self._next, *map(Advice, dict.fromkeys(map(str, stats.custom.get("_run", {}).get("progress_next", []))))],
-            {role: _description(Path(path)) for role, path in self._paths.items()},
+            {role: description(path) for role, path in self._record.paths.items()},
             max(WIDTH - 1, min(120, self._display.columns)) if sys.stdout.isatty() else WIDTH,
         ).lines()
         if lines:
-            self._display.banner(f"SUMMARY ({duration(seconds)})")
+            self._display.banner(say("SUMMARY ({})").format(duration(seconds)))
             for line, color in lines:
                 self._say(line, color)
 
@@ -608,7 +729,7 @@ def _first_line(message: Any) -> str:
     return str(message or "").strip().partition("\n")[0]
 
 
-def _top_role(task: Any) -> Any:
+def top_role(task: Any) -> Any:
     """Return the role that the playbook names, also for a task of a role that it includes; None outside of roles."""
     role, node = None, task
     while node is not None:
@@ -616,9 +737,10 @@ def _top_role(task: Any) -> Any:
     return role
 
 
-def _description(path: Path) -> str:
+def description(path: Path) -> str:
+    """Return what a role is for, by its meta/main.yml; nothing where that does not say it."""
     try:
         text = (path / "meta" / "main.yml").read_text(encoding="utf-8")
-        return str(yaml.safe_load(text)["galaxy_info"]["description"])
+        return say(str(yaml.safe_load(text)["galaxy_info"]["description"]))
     except (OSError, KeyError, TypeError, yaml.YAMLError):
         return ""

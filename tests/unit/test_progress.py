@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 GB = 1_000_000_000
@@ -98,6 +99,90 @@ def test_many_hosts_are_counted():
     assert progress.names(f"pc{number:03}" for number in range(1, 51)) == "pc001, pc002, pc003 and 47 others"
 
 
+@pytest.fixture
+def chinese():
+    progress.speak("zh")
+    yield
+    progress.speak("en")
+
+
+def test_times_and_amounts_in_chinese(chinese):
+    assert [progress.duration(seconds) for seconds in (50, 90, 3600, 7500)] == [
+        "50 秒",
+        "1 分 30 秒",
+        "1 小时",
+        "2 小时 5 分",
+    ]
+    note = {"bytes": 1_200_000_000, "total": 3_900_000_000, "bytes_per_second": 24_000_000}
+    assert progress.how_far(note) == "1.2 / 3.9 GB，30 %，24 MB/s，还需 1 分 52 秒"
+    assert progress.said({"timedout": {"period": 60}, "msg": "Timed out."}) == (
+        "它运行的程序在 60 秒后仍未结束，已被停止。请重启那台机器，然后重新运行。（Timed out.）"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "50 秒"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C.UTF-8"}, "50 s"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_TW.UTF-8"}, "50 秒"),
+        ({}, "50 s"),
+    ],
+)
+def test_the_language_is_that_of_the_environment(monkeypatch, chinese, settings, text):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    progress.speak("auto")
+    assert progress.duration(50) == text
+
+
+def test_a_chinese_text_is_wrapped_by_columns_and_no_line_begins_with_a_comma():
+    text = "打开新的终端，之前打开的终端不知道新的设置：docker run --rm（容器）。"
+    assert progress.wrap(text, 17, "  - ", "    ") == [
+        "  - 打开新的终",
+        "    端，之前打开",
+        "    的终端不知道",
+        "    新的设置：",
+        "    docker run",
+        "    --rm（容",
+        "    器）。",
+    ]
+    assert progress.cut("打开新的终端", 12) == "打开新的终端"
+    assert progress.cut("打开新的终端", 11) == "打开新的终…"
+    assert progress.cut("打开新的终端", 10) == "打开新的…"
+
+
+def test_each_translation_has_the_places_of_its_text():
+    catalogue = yaml.safe_load(progress.CATALOGUE.read_text(encoding="utf-8"))
+    assert [text for text, other in catalogue.items() if text.count("{}") != other.count("{}")] == []
+    assert len(catalogue) > 50
+
+
+def test_what_a_person_reads_of_roles_and_playbooks_is_there_in_chinese():
+    texts = set()
+    for name in ("values_check", "windows", "wsl", "remove"):
+        for play in yaml.safe_load((ROOT / "playbooks" / f"{name}.yml").read_text(encoding="utf-8")):
+            if "hosts" in play and "roles" not in play:
+                texts.add(play["name"])
+            for advice in play.get("vars", {}).get("progress_next", []):
+                texts.add(advice["text"])
+            for role in play.get("roles", []):
+                meta = yaml.safe_load((ROOT / "roles" / role["role"] / "meta" / "main.yml").read_text(encoding="utf-8"))
+                texts.add(meta["galaxy_info"]["description"])
+    assert len(texts) > 20
+    assert sorted(texts - set(yaml.safe_load(progress.CATALOGUE.read_text(encoding="utf-8")))) == []
+
+
+def test_every_word_of_the_program_is_there_in_chinese():
+    texts = "".join((ROOT / "plugins" / "callback" / f"{name}.py").read_text() for name in ("progress", "role_lines"))
+    said = set(re.findall(r"""\bsay\(["']([^"']+)["']\)""", texts))
+    said |= {"done", "already so", "taken back", "not there", "would do", "would take", progress.HANGS, progress.HIDDEN}
+    assert len(said) > 25
+    assert sorted(said - set(yaml.safe_load(progress.CATALOGUE.read_text(encoding="utf-8")))) == []
+
+
 # --- while it runs -----------------------------------------------------------------------------------------------
 
 
@@ -146,6 +231,13 @@ def test_half_a_note_is_no_note(heart, tmp_path):
     heart.begin("1", "windows_download : Wait", "lab-pc")
     (tmp_path / "progress-lab-pc.json").write_text('{"what": "cu')
     assert list(spoken(heart, 20).values()) == [["… 15 s  lab-pc  windows_download : Wait"]]
+
+
+def test_the_lines_in_chinese(heart, tmp_path, chinese):
+    for number in range(1, 6):
+        heart.begin("1", "windows_download : Wait", f"pc{number}")
+        note(tmp_path, f"pc{number}", number * GB / 20)
+    assert list(spoken(heart, 20).values()) == [["… 15 秒  pc1, pc2, pc3 等，另有 2 台  cuda.exe  已完成 1 到 6 %"]]
 
 
 def test_many_hosts_share_a_line(heart, tmp_path):
@@ -235,6 +327,28 @@ def test_one_pc_gets_its_own_screen():
         "  already so  wsl_proxy",
         "next",
         "  - Do this.",
+    ]
+
+
+def test_the_screen_in_chinese(chinese):
+    hosts = {
+        "pc": host(windows_proxy=("so", 2), visual_studio=("done", 492), wsl_enable=("gone", 3)),
+        "pc-wsl": host(("docker_engine", "docker_engine : Stop", "No."), wsl_proxy=("so", 1)),
+    }
+    assert screen(hosts, check=True) == [
+        "pc",
+        "  将会完成    visual_studio  Visual Studio with C++（8 分 12 秒）",
+        "  将会撤销    wsl_enable     WSL 2",
+        "  无需改动    windows_proxy",
+        "pc-wsl",
+        "  无需改动    wsl_proxy",
+        "  失败        docker_engine : Stop: No.",
+        "下一步",
+        "  - 请先处理“失败”一项的问题，然后重新运行。没有任何更改。",
+    ]
+    assert screen({f"pc{number}": host(cuda=("done", 65)) for number in range(3)})[:2] == [
+        "3 台机器               已完成    无需改动        失败",
+        "  cuda                      3           0           0   最久：1 分 5 秒，pc0",
     ]
 
 

@@ -18,7 +18,13 @@ SETTINGS = [
     "visual_studio_state=present",
     "cuda_windows_state=present",
 ]
-SITE = [["copy"], ["settings", *SETTINGS], ["python", "7890", "-"], ["run", "site", "7890"], ["run", "site", "7890"]]
+SITE = [
+    ["copy", "zh"],
+    ["settings", *SETTINGS],
+    ["python", "7890", "-"],
+    ["run", "site", "7890"],
+    ["run", "site", "7890"],
+]
 ANSWERS = {
     "distribution": "Ubuntu-24.04",
     "proxy": "7890",

@@ -61,11 +61,12 @@ class Distribution:
                 shutil.copy(ROOT / name, path)
             path.chmod(0o777)
 
-    def run(self, *words: str, cwd: Path | None = None, text: str = "", rc: int = 0) -> str:
+    def run(self, *words: str, cwd: Path | None = None, text: str = "", rc: int = 0, **settings: str) -> str:
         done = subprocess.run(
             ["/bin/sh", str(ROOT / "bootstrap" / "install.sh"), *words],
             cwd=cwd or self.base.parent,
-            env={"WSL_DL_PLAYBOOK_BASE": str(self.base), "WSL_DL_PLAYBOOK_PATH": str(self.tools), "HOME": "/nowhere"},
+            env={"WSL_DL_PLAYBOOK_BASE": str(self.base), "WSL_DL_PLAYBOOK_PATH": str(self.tools), "HOME": "/nowhere"}
+            | settings,
             input=text,
             capture_output=True,
             text=True,
@@ -209,6 +210,22 @@ def test_ansible_runs_as_root_in_the_copy(copied, port):
     line, where = copied.log.read_text().splitlines()
     assert line == f"{copied.base}/venv/bin/ansible-playbook -i inventory/mine playbooks/site.yml"
     assert where == f"cwd={copied.base}/code proxy=http://127.0.0.1:{port} user=root"
+
+
+@pytest.mark.parametrize(
+    ("windows", "shell", "language"),
+    [("zh", "en_US.UTF-8", "zh"), ("en", "zh_CN.UTF-8", "en"), ("", "zh_CN.UTF-8", "zh"), ("", "de_DE.UTF-8", "en")],
+)
+def test_the_site_speaks_as_windows_does_in_one_line_a_role(distribution, windows, shell, language):
+    distribution.unpack()
+    distribution.run("copy", *filter(None, [windows]), cwd=distribution.zip)
+    lines = "${ANSIBLE_STDOUT_CALLBACK:-} ${ANSIBLE_PROGRESS_LANGUAGE:-} ${ANSIBLE_LOG_PATH:-}"
+    distribution.program("recorder", f'#!/bin/sh\nprintf \'%s\\n\' "{lines} $*" >>"{{log}}"\n')
+    distribution.run("python", "0", "-")
+    distribution.run("run", "site", "0", "--tags", "docker_proxy", LANG=shell)
+    log = f"{distribution.base}/site.log"
+    said = f"role_lines {language} {log} -i inventory/mine playbooks/site.yml --tags docker_proxy"
+    assert distribution.log.read_text().splitlines()[-1] == said
 
 
 def test_the_proof_is_nvidia_smi_in_a_container(copied):
