@@ -1,10 +1,12 @@
 #!/bin/sh
 # The part of Install.ps1 inside the distribution, as root. Every word finds out what is done already.
 # usage: install.sh copy [LANGUAGE] | settings KEY=VALUE … | password | python PORT INDEX | run PLAYBOOK PORT [OPTION …] | proof USER | forget
+#        and for wsl-dl: language | status | pins PORT
 set -eu
 umask 022
 base=${WSL_DL_PLAYBOOK_BASE:-/opt/wsl-dl-playbook}
-code=$base/code venv=$base/venv settings=$base/settings.yml spoken=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
+code=$base/code venv=$base/venv settings=$base/settings.yml prefix=${WSL_DL_PLAYBOOK_PREFIX:-/usr/local}
+spoken=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
 export LC_ALL=C.UTF-8 PATH="${WSL_DL_PLAYBOOK_PATH:+$WSL_DL_PLAYBOOK_PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # nothing of Windows
 
 refuse() {
@@ -31,7 +33,20 @@ copy() {
     mv "$code.new" "$code"
     rm -rf "$code.old"
     [ -z "${1:-}" ] || echo "$1" >"$base/language"
+    place wsl-dl "$prefix/bin/wsl-dl" 755
+    place wsl-dl.bash-completion "$prefix/share/bash-completion/completions/wsl-dl" 644
 }
+
+# A command of the same name that is somebody else's stays.
+place() {
+    own "$2" || return 0
+    mkdir -p "${2%/*}"
+    cp "$code/bootstrap/$1" "$2.new"
+    chmod "$3" "$2.new"
+    mv "$2.new" "$2"
+}
+
+own() { [ ! -e "$1" ] || grep -q wsl-dl-playbook "$1"; }
 
 # en or zh: what Install.ps1 speaks, else the language of this shell.
 language() {
@@ -136,11 +151,33 @@ proof() {
     su - "$1" -c "docker run --rm --gpus all ${image:-ubuntu:24.04} nvidia-smi"
 }
 
-forget() { rm -rf "$base"; }
+# Which promises hold; for this, Windows need not treat the terminal as an administrator's.
+status() {
+    cd "$code"
+    export USER=root HOME=/root PATH="$venv/bin:$PATH" ANSIBLE_WSL_INTEROP_ELEVATED=false
+    exec "$venv/bin/python" -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=inventory/mine --force-ansible --tb=no -rN \
+        -p no:cacheprovider
+}
+
+# Newer files of the vendors; that of CUDA for Windows, which is fetched for its checksum, only for those who have it.
+pins() {
+    proxy "$1"
+    shift
+    ! grep -q '^cuda_windows_state: *.ignore' "$settings" || set -- --skip cuda_windows
+    exec "$venv/bin/python" "$code/scripts/pins.py" "$@"
+}
+
+forget() {
+    for file in "$prefix/bin/wsl-dl" "$prefix/share/bash-completion/completions/wsl-dl"; do
+        ! own "$file" || rm -f "$file"
+    done
+    rmdir "$prefix/share/bash-completion/completions" "$prefix/share/bash-completion" 2>/dev/null || :
+    rm -rf "$base"
+}
 
 word=$1
 shift
 case $word in
-    copy | settings | password | python | run | proof | forget) "$word" "$@" ;;
+    copy | settings | password | python | run | proof | forget | language | status | pins) "$word" "$@" ;;
     *) refuse "install.sh: unknown word $word" ;;
 esac

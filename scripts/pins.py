@@ -16,7 +16,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -156,10 +156,12 @@ def keys(pins: dict[str, Any]) -> Iterator[tuple[str, Pin]]:
         yield f"NVIDIA's key for CUDA ({tree})", pin
 
 
-def update(pins: dict[str, Any], open_: Open = open_url) -> tuple[list[str], list[str]]:
-    """Bring pins up to date in place; return (what changed, what is wrong), a line for each."""
+def update(pins: dict[str, Any], open_: Open = open_url, skip: Collection[str] = ()) -> tuple[list[str], list[str]]:
+    """Bring pins up to date in place, but for those to skip; return (what changed, what is wrong), a line for each."""
     changed, wrong = [], []
     for name, place, key, newer in files(pins):
+        if key in skip:
+            continue
         pin = place[key]
         try:
             gone = is_gone(open_, pin["url"])
@@ -180,7 +182,7 @@ def update(pins: dict[str, Any], open_: Open = open_url) -> tuple[list[str], lis
     for name, pin in keys(pins):
         try:
             found_keys = fingerprints(read(open_, pin["url"]))
-        except (VendorError, subprocess.SubprocessError) as error:
+        except (VendorError, OSError, subprocess.SubprocessError) as error:
             wrong.append(f"{name}: {error}")
             continue
         if found_keys != [pin["fingerprint"]]:
@@ -196,15 +198,17 @@ def main() -> int:
     """Carry out the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a pin is old or gone")
+    parser.add_argument("--skip", action="append", default=[], help="a file not to ask for, by its name in pins.json")
     parser.add_argument("--file", type=Path, default=ROOT / "pins.json", help="the pins (default: %(default)s)")
     options = parser.parse_args()
     pins = json.loads(options.file.read_text(encoding="utf-8"))
-    changed, wrong = update(pins)
+    changed, wrong = update(pins, skip=options.skip)
     for line in changed + wrong:
         print(line)
     if changed and not options.check:
         options.file.write_text(json.dumps(pins, indent=2) + "\n", encoding="utf-8")
-        print(f"{options.file.name} is written; look at the difference, run make test, commit it.")
+        advice = "; look at the difference, run make test, commit it" if (ROOT / ".git").exists() else ""
+        print(f"{options.file.name} is written{advice}.")
     if not changed and not wrong:
         print("All pins are the newest.")
     return 2 if wrong else 1 if changed and options.check else 0

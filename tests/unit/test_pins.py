@@ -61,7 +61,7 @@ def vendors(key):
     return pins, pages
 
 
-def update(pins, pages):
+def update(pins, pages, **options):
     """Run the update; return what it says."""
 
     def open_(url, method):
@@ -71,7 +71,7 @@ def update(pins, pages):
             raise pages[url]
         return io.BytesIO(pages[url])
 
-    return pins_program.update(pins, open_)
+    return pins_program.update(pins, open_, **options)
 
 
 def test_where_nothing_is_newer_nothing_changes(vendors):
@@ -116,6 +116,14 @@ def test_a_newer_cuda_is_fetched_for_its_checksum(vendors):
     pages["https://d/13.10.0/cuda_13.10.0_windows_x86_64.exe"] = b"new"
     assert update(pins, pages) == (["CUDA for Windows: 13.9.2 is old, 13.10.0 is there"], [])
     assert pins["cuda_windows"]["sha256"] == hashlib.sha256(b"new").hexdigest()
+
+
+def test_what_is_skipped_is_not_fetched(vendors):
+    pins, pages = vendors
+    before = copy.deepcopy(pins)
+    pages[CUDA] = OSError("nobody was to ask")
+    assert update(pins, pages, skip=["cuda_windows"]) == ([], [])
+    assert pins == before
 
 
 def test_another_key_is_told_and_never_written(vendors, key):
