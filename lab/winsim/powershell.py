@@ -30,9 +30,10 @@ EXIT = re.compile(
     r";?\s*If \(-not \$\?\) \{ If \(Get-Variable LASTEXITCODE -ErrorAction SilentlyContinue\) "
     r"\{ exit \$LASTEXITCODE \} Else \{ exit 1 \} \}\s*$"
 )
-# What the connection plugin wsl_interop puts before each script: UTF-8 from now on, and the number of this process.
+# What the connection plugin wsl_interop puts before each script, behind its parameters: UTF-8 from now on, and the number of
+# this process.
 MARK = re.compile(
-    r"try \{ \[Console\]::OutputEncoding = New-Object Text\.UTF8Encoding \} catch \{\}; "
+    r"(?:(param\([^()]*\))\n)?try \{ \[Console\]::OutputEncoding = New-Object Text\.UTF8Encoding \} catch \{\}; "
     r"\[Console\]::Error\.WriteLine\('(wsl_interop:[0-9a-f]{16}:)' \+ \$PID\)\n"
 )
 QUOTED = r"'((?:[^']|'')*)'"
@@ -68,8 +69,8 @@ def powershell(process: Process) -> int:
         return BAD_PARAMETER
     text = _decode(values["encodedcommand"])
     if marked := MARK.match(text):
-        process.write_stderr(f"{marked[1]}{process.pid}\r\n".encode())
-        text = text[marked.end() :]
+        process.write_stderr(f"{marked[2]}{process.pid}\r\n".encode())
+        text = (marked[1] or "") + text[marked.end() :]
     if copied := interop_files.recognise(text):
         return interop_files.run(process, *copied)
     if payload.is_bootstrap(text):

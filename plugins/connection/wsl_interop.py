@@ -122,6 +122,8 @@ ENCODED = re.compile(
 NO_STATEMENT_BEFORE = re.compile(
     r"(?:\s|#[^\n]*\n)*(?:using\s|(?:\[[^\]]*\]\s*)*param\s*\(|(?:begin|process|end|dynamicparam)\s*\{)", re.IGNORECASE
 )
+# So does what Ansible 2.21 sends with each module; a statement may follow.
+PARAMETERS = re.compile(r"\s*param\s*\([^()]*\)", re.IGNORECASE)
 WSL_CONF = "/etc/wsl.conf"
 SOCKETS = "/run/WSL"  # the interop servers, one for each session: PID_interop
 REGISTER = (
@@ -327,9 +329,10 @@ class Connection(ConnectionBase):
         """Run a PowerShell script; return exit code, stdout (unless it goes to ``sink``) and stderr in UTF-8."""
         mark = f"wsl_interop:{secrets.token_hex(8)}:"
         first = f"{UTF8}; [Console]::Error.WriteLine('{mark}' + $PID)"
-        told = not NO_STATEMENT_BEFORE.match(script)
+        parameters = found[0] + "\n" if (found := PARAMETERS.match(script)) else ""
+        told = bool(parameters) or not NO_STATEMENT_BEFORE.match(script)
         if told:
-            script = f"{first}\n{script}"
+            script = f"{parameters}{first}\n{script[len(parameters[:-1]) :]}"
         powershell = os.path.join(self._system32(), "WindowsPowerShell", "v1.0", "powershell.exe")
         encoded = base64.b64encode(script.encode("utf-16-le", "surrogatepass")).decode()
         argv = [powershell, *options.split(), "-EncodedCommand", encoded]
