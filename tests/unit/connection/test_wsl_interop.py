@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import subprocess
 import time
 from types import SimpleNamespace
@@ -88,11 +89,22 @@ def test_a_raw_command_is_encoded_by_the_connection(connect, pc):
 
 @pytest.mark.parametrize(
     "script",
-    ["param($a) $a", "# why\n[CmdletBinding()] param()", "using namespace System.IO\n1", "begin { 1 }", "process{$_}"],
+    ["# why\n[CmdletBinding()] param()", "using namespace System.IO\n1", "begin { 1 }", "process{$_}"],
 )
 def test_nothing_is_put_before_what_must_come_first(connect, pc, script):
     connect().exec_command(script)
     assert pc.calls[0]["script"] == script
+
+
+def test_a_script_that_begins_with_its_parameters_is_tracked_behind_them(connect, pc):
+    """As Ansible 2.21 sends each module."""
+    connect().exec_command("param([string]$InputFile)\n\nif ($InputFile) { 1 }")
+    assert re.sub("[0-9a-f]{16}", "MARK", pc.calls[0]["script"]) == (
+        "param([string]$InputFile)\n"
+        "try { [Console]::OutputEncoding = New-Object Text.UTF8Encoding } catch {}; "
+        "[Console]::Error.WriteLine('wsl_interop:MARK:' + $PID)\n"
+        "\n\nif ($InputFile) { 1 }"
+    )
 
 
 @pytest.mark.parametrize("script", ["[Environment]::UserName", "parameters", "processes { }", "# using it\nusings"])

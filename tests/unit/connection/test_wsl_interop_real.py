@@ -37,6 +37,8 @@ STRINGS = [
 # Runs a command by the plugin in a process of its own, as a task of Ansible does.
 TASK = """
 import sys
+from ansible.playbook.play_context import PlayContext
+from ansible.plugins.loader import connection_loader, init_plugin_loader
 init_plugin_loader()
 connection = connection_loader.get("wsl_interop", PlayContext())
 connection.set_options(var_options={"inventory_hostname": "windows"})
@@ -172,10 +174,10 @@ def test_an_ansible_that_is_killed_leaves_no_process(pc, ending):
         [sys.executable, "-c", TASK, "& sleep 3172.5"], stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True
     )
     until = time.monotonic() + 60
-    while not running("sleep 3172.5 ") and time.monotonic() < until:
+    while not running("/sleep 3172.5 ") and time.monotonic() < until:
         time.sleep(0.1)
-    started = running("sleep 3172.5 ")
+    started = running("/sleep 3172.5 ")
     os.killpg(task.pid, ending)
     task.wait(30)
     assert started
-    assert gone("sleep 3172.5 ")
+    assert gone("/sleep 3172.5 ")
