@@ -233,7 +233,8 @@ def explained(answer: dict[str, Any]) -> str:
     why = why_unreachable(answer)
     if limit := first_bad(answer).get("timedout"):
         why = say(HANGS).format(limit["period"])
-    return say("{} ({})").format(why, message_of(answer)) if why else message_of(answer)
+    message = say(re.sub(r"^Task failed: ((Action|Module) failed: )?", "", message_of(answer)))
+    return say("{} ({})").format(why, message) if why else message
 
 
 def said(answer: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import multiprocessing
@@ -75,6 +76,7 @@ def test_a_task_is_called_without_the_name_of_its_file(name, text):
         ({"msg": "the disk\nis full"}, "the disk is full"),
         ({"msg": ["one", "two"]}, "one two"),
         ({"module_stderr": "no python"}, "no python"),
+        ({"msg": "Task failed: Module failed: no python"}, "no python"),
         ({}, "no message"),
         ({"msg": "All items completed", "results": [{"msg": "fine"}, {"unreachable": True, "msg": "gone"}]}, "gone"),
         ({"msg": "One or more items failed", "results": [{"failed": True, "msg": "bad"}, {"failed": True}]}, "bad"),
@@ -173,6 +175,14 @@ def test_what_a_person_reads_of_roles_and_playbooks_is_there_in_chinese():
                 texts.add(meta["galaxy_info"]["description"])
     assert len(texts) > 20
     assert sorted(texts - set(yaml.safe_load(progress.CATALOGUE.read_text(encoding="utf-8")))) == []
+
+
+def test_the_refusal_of_a_terminal_without_rights_is_said_in_chinese(chinese):
+    source = ast.parse((ROOT / "plugins" / "connection" / "wsl_interop.py").read_text(encoding="utf-8"))
+    texts = [node.value for node in ast.walk(source) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    (text,) = [text for text in texts if text.startswith("Windows does not treat this terminal")]
+    said = progress.said({"msg": f"Task failed: {text}"})
+    assert said.startswith("Windows 不把这个终端视为管理员的，因此没有任何更改。")
 
 
 def test_every_word_of_the_program_is_there_in_chinese():
