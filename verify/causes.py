@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -65,6 +66,10 @@ def cause_of(text: str) -> str:
 
 
 def remedy_of(text: str, causes: tuple[Known, ...], otherwise: str, user: str = "") -> str:
-    """Return what helps against the cause, and what the promise says where nobody knows it."""
+    """Return what helps against the cause, and what the promise says where nobody knows it.
+
+    ``VERIFY_RUN`` is how the person there runs the site, where that is not by Ansible's own command.
+    """
     found = next((one.remedy for one in causes if re.search(one.pattern, text)), otherwise)
+    found = found.replace("run playbooks/site.yml", os.environ.get("VERIFY_RUN", "run playbooks/site.yml"))
     return found.replace("{user}", user or "YOU")

@@ -146,3 +146,9 @@ def test_the_remedy_for_a_gpu_outside_wsl_is_for_its_own_driver():
         for one in known("nvidia", wsl=False)
         if one.pattern != "dxcore" and ("wsl --" in one.remedy or "on Windows" in one.remedy)
     ] == []
+
+
+def test_a_remedy_names_the_command_that_the_person_there_has(monkeypatch):
+    monkeypatch.setenv("VERIFY_RUN", "wsl-dl run")
+    said = remedy_of("nobody knows", (), "run playbooks/site.yml --tags docker_engine again")
+    assert said == "wsl-dl run --tags docker_engine again"

@@ -13,7 +13,7 @@ from tests.unit.bootstrap.distribution import ROOT, Distribution
 ADMINISTRATOR = '"Mandatory Label\\High Mandatory Level","Label","S-1-16-12288",""'
 OTHER = '"Mandatory Label\\Medium Mandatory Level","Label","S-1-16-8192",""'
 RECORD = """#!/bin/sh
-said="proxy=${https_proxy:-} elevated=${ANSIBLE_WSL_INTEROP_ELEVATED:-} ${ANSIBLE_PROGRESS_LANGUAGE:-}"
+said="proxy=${https_proxy:-} elevated=${ANSIBLE_WSL_INTEROP_ELEVATED:-} ${ANSIBLE_PROGRESS_LANGUAGE:-}${VERIFY_RUN:-}"
 printf '%s\\n' "${0##*/} $* $said" >>"{log}"
 """
 SUDO = """#!/bin/sh
@@ -110,7 +110,7 @@ def test_status_is_the_table_of_promises_in_any_terminal(pc):
     assert pc.calls == [
         "sudo -- wsl-dl status",
         "python -m pytest verify --hosts=ansible://windows,ansible://wsl --ansible-inventory=inventory/mine"
-        " --force-ansible --tb=no -rN -p no:cacheprovider proxy= elevated=false",
+        " --force-ansible --tb=no -rN -p no:cacheprovider proxy= elevated=false wsl-dl run",
     ]
 
 
