@@ -6,6 +6,7 @@ of the time is the start of that command. Here the same command line runs in a f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import tempfile
@@ -37,7 +38,8 @@ class LoadedLocal:
 
 def _in_fork(argv: list[str]) -> CommandResult:
     # With the first question: tests that never ask through Ansible do not wait for it. The forks find pywinrm loaded.
-    import winrm.protocol  # noqa: F401
+    with contextlib.suppress(ImportError):  # inside the distribution nothing goes over WinRM
+        import winrm.protocol  # noqa: F401
     from ansible.cli.adhoc import AdHocCLI
 
     with tempfile.TemporaryFile() as output:

@@ -39,6 +39,8 @@ description:
   - A sentence that fits only after some of the roles is a dictionary, C(text) with C(after), the names of these roles.
     It is said where one of them was brought into C(state), C(present) by default or C(absent), and with C(changed)
     where it had to change something for that.
+  - A task that fails on purpose, because somebody has to do something that it may not do, has the variable
+    C(progress_pauses). Its host is called paused.
   - In the summary a role is named with the description in its C(meta/main.yml).
   - It speaks Chinese where O(language) says so; what the roles themselves say stays English.
   - Under the stdout callback C(role_lines) it leaves to that what Ansible's own lines need explained.
@@ -70,7 +72,7 @@ SINGLE = 2
 """Hosts up to which each has its own part of the summary: one PC, Windows and its distribution."""
 NAMED = 3
 """Hosts that a line names before it counts."""
-NOTHING_CHANGED = "Nothing was changed."
+NOTHING_CHANGED, GOES_ON = "Nothing was changed.", "It goes on from there."
 SORTS = 4
 """Different failures that the summary of many hosts lists before it counts."""
 HEAD, TAIL = 24, 12
@@ -93,6 +95,8 @@ WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 """Characters of two columns, between which a line may end."""
 PIECE = re.compile(f" ?[（《【]*(?:[{WIDE}]|[^\\s{WIDE}]+)[，。、；：）》】！？]*")
 """What stays together at the end of a line: a word, or one Chinese character, with its punctuation."""
+LONGEST_WORD = 50
+"""Characters of the words that this program itself says; what is longer is looked for in messages of roles, too."""
 _chinese: dict[str, str] = {}
 
 
@@ -109,6 +113,15 @@ def speak(language: str) -> None:
 def say(text: str) -> str:
     """Return a text in the language that is spoken; English where there is no translation."""
     return _chinese.get(text, text)
+
+
+def translated(message: str) -> str:
+    """Return a message of a role in the language that is spoken; a word in it may be another one in each run."""
+    for text, other in _chinese.items():
+        pattern = re.escape(text).replace(r"\{\}", r"(\S+)")
+        if len(text) > LONGEST_WORD and (found := re.fullmatch(pattern, message)):
+            return other.format(*found.groups())
+    return message
 
 
 def columns(text: str) -> int:
@@ -233,7 +246,8 @@ def explained(answer: dict[str, Any]) -> str:
     why = why_unreachable(answer)
     if limit := first_bad(answer).get("timedout"):
         why = say(HANGS).format(limit["period"])
-    message = say(re.sub(r"^Task failed: ((Action|Module) failed: )?", "", message_of(answer)))
+    message = re.sub(r"^Task failed: ((Action|Module) failed: )?", "", message_of(answer))
+    message = translated(" ".join(message.split())) if _chinese else message
     return say("{} ({})").format(why, message) if why else message
 
 
@@ -369,11 +383,15 @@ class Part:
 
 @dataclass
 class Host:
-    """What a run has done on a host. ``failure``: the role, the task's title and its message."""
+    """What a run has done on a host.
+
+    ``failure``: the role, the task's title and its message. ``paused``: on purpose, for somebody has to do something.
+    """
 
     parts: dict[str, Part] = field(default_factory=dict)
     failure: tuple[str, str, str] | None = None
     left_out: bool = False  # it was not reached, and the run went on without it
+    paused: bool = False
 
     def roles(self, outcome: str) -> list[str]:
         """Return the roles with an outcome: done, taken back, already so, not there (nothing to take back), failed."""
@@ -512,7 +530,9 @@ class Summary:
                 lines.append((f"  {left(say('left out'), 12)}{say('it was not reached')}", C.COLOR_SKIP))
             if host.failure:
                 role, task, message = host.failure
-                lines += [(line, C.COLOR_ERROR) for line in self._block(say("failed"), f"{task}: {message}")]
+                head, text = ("paused", message) if host.paused else ("failed", f"{task}: {message}")
+                color = C.COLOR_WARN if host.paused else C.COLOR_ERROR
+                lines += [(line, color) for line in self._block(say(head), text)]
             if len(lines) and lines[-1] == (name, None):
                 lines.append((f"  {say('nothing to do')}", None))
         return lines
@@ -556,8 +576,11 @@ class Summary:
 
     def _next(self) -> list[str]:
         hosts = self.hosts.values()
-        if any(host.failure for host in hosts):
-            again = NOTHING_CHANGED if self.check else "It goes on from there."
+        failed = [host for host in hosts if host.failure]
+        if failed and all(host.paused for host in failed) and len(self.hosts) <= SINGLE:
+            return [say(" ").join((say('Do what stands under "paused", then run the same again.'), say(GOES_ON)))]
+        if failed:
+            again = NOTHING_CHANGED if self.check else GOES_ON
             return [say(" ").join((say('Fix the error under "failed", then run the same again.'), say(again)))]
         if self.check and any(host.roles(outcome) for host in hosts for outcome in ("done", "taken back")):
             return [say(" ").join((say(NOTHING_CHANGED), say("Run the same without --check to do it.")))]
@@ -697,7 +720,8 @@ class CallbackModule(CallbackBase):
         role = top_role(result.task)
         name = self._names.get(result.task._uuid) or title(result.task.get_name())
         failure = (role.get_name() if role else "", name, said(answer_of(result)))
-        self._record.hosts.setdefault(result.host.get_name(), Host()).failure = failure
+        host = self._record.hosts.setdefault(result.host.get_name(), Host())
+        host.failure, host.paused = failure, pauses(result.task)
 
     # --- at the end --------------------------------------------------------------------------------------------
 
@@ -728,6 +752,11 @@ class CallbackModule(CallbackBase):
 
 def _first_line(message: Any) -> str:
     return str(message or "").strip().partition("\n")[0]
+
+
+def pauses(task: Any) -> bool:
+    """Tell whether a task fails on purpose, because somebody has to do something: its variable ``progress_pauses``."""
+    return bool(task.vars.get("progress_pauses"))
 
 
 def top_role(task: Any) -> Any:

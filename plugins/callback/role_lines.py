@@ -168,6 +168,7 @@ class CallbackModule(Default):
         self._record = progress.Record()
         self._units: dict[str, Unit] = {}
         self._written: set[tuple[str, str]] = set()
+        self._told: list[tuple[str, Any]] = []
         self._title = ""
         self._width = 0
         self._order: list[str] = []
@@ -230,9 +231,12 @@ class CallbackModule(Default):
         self._record.went_well(result)
         told = result.result.get("msg") if result.task.action in C.add_internal_fqcns(("debug",)) else None
         super().v2_runner_on_ok(result)
+        name = result.host.get_name()
         for text in told if isinstance(told, list) else [told] if told else []:
-            for line in str(text).splitlines():
-                self._tell(result.host.get_name(), line, None)
+            if (name, text) not in self._told:  # a role is asked what it needs before it is applied, and says it twice
+                self._told.append((name, text))
+                for line in str(text).splitlines():
+                    self._tell(name, progress.translated(line), None)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """A task was skipped."""
@@ -297,13 +301,15 @@ class CallbackModule(Default):
         unit = self._units.pop(name, None) or Unit("", self._title, time.monotonic())
         part = self._record.part(name, role) if role is not None and role is unit.role else progress.Part()
         self._written.add((name, unit.key))
+        if progress.pauses(result.task):
+            self._say(self._line(name, say("paused"), progress.timed(unit.title, part.seconds)), C.COLOR_WARN)
+            self._tell("", said, C.COLOR_WARN)
+            return
         self._say(self._line(name, say("failed"), progress.timed(unit.title, part.seconds)), C.COLOR_ERROR)
         task = progress.title(result.task.get_name()).rpartition(" : ")[2]
-        texts = [f"{task}: {said}"]
+        self._tell("", f"{task}: {said}", C.COLOR_ERROR)
         if C.DEFAULT_LOG_PATH:
-            texts.append(say("All that was said and done is in {}.").format(C.DEFAULT_LOG_PATH))
-        for text in texts:
-            self._tell("", text, C.COLOR_ERROR)
+            self._tell("", say("All that was said and done is in {}.").format(C.DEFAULT_LOG_PATH), C.COLOR_ERROR)
 
     def _line(self, name: str, head: str, text: str) -> str:
         return f"{progress.left(progress.cut(name, self._width), self._width)}  {progress.left(head, 12)}{text}"

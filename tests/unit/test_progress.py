@@ -185,6 +185,26 @@ def test_the_refusal_of_a_terminal_without_rights_is_said_in_chinese(chinese):
     assert said.startswith("Windows 不把这个终端视为管理员的，因此没有任何更改。")
 
 
+@pytest.mark.parametrize(
+    ("file", "said"), [("shutdown_later", "需要停止 WSL"), ("restart", "注册发行版之前需要重启 Windows")]
+)
+def test_what_a_role_asks_a_person_to_do_is_said_in_chinese(chinese, file, said):
+    tasks = yaml.safe_load((ROOT / "roles/wsl_enable/tasks" / f"{file}.yml").read_text(encoding="utf-8"))
+    (task,) = [task for task in tasks if task.get("vars", {}).get("progress_pauses")]
+    message = task["ansible.builtin.assert"]["fail_msg"].replace("{{ wsl_enable_distribution }}", "Ubuntu-26.04")
+    assert progress.said({"msg": message}).startswith(said)
+    assert ("Ubuntu-26.04" in message) == ("Ubuntu-26.04" in progress.said({"msg": message}))
+
+
+def test_a_message_that_has_no_translation_is_said_as_it_is(chinese):
+    assert progress.said({"msg": "The disk\n is full {}."}) == "The disk is full {}."
+    assert progress.said({"msg": "{} s"}) == "{} s"  # a message is none of the program's own words
+    sleep = "Sleep after {} minutes on mains power will be switched off (windows_base_keep_awake); windows_base_state:"
+    assert progress.translated(f"{sleep.format(30)} absent gives it back.").startswith(
+        "接通电源 30 分钟后睡眠的设置将被关闭"
+    )
+
+
 def test_every_word_of_the_program_is_there_in_chinese():
     texts = "".join((ROOT / "plugins" / "callback" / f"{name}.py").read_text() for name in ("progress", "role_lines"))
     said = set(re.findall(r"""\bsay\(["']([^"']+)["']\)""", texts))
@@ -504,6 +524,31 @@ def test_of_a_very_long_failure_the_beginning_and_the_end_are_shown():
 def test_a_role_that_was_only_asked_what_it_needs_is_not_listed():
     asked = progress.Host({"visual_studio": progress.Part(listed=False, ok=5)})
     assert screen({"pc": asked}) == ["pc", "  nothing to do", "next", "  - Do this."]
+
+
+def test_a_host_that_waits_for_somebody_is_paused(chinese):
+    hosts = {"pc": host(("wsl_enable", "wsl_enable : Ask", "Stop WSL."), wsl_enable=("done", 1)), "pc-wsl": host()}
+    hosts["pc"].paused = True
+    said = [
+        "pc",
+        "  暂停        Stop WSL.",
+        "pc-wsl",
+        "  无需处理",
+        "下一步",
+        "  - 请先完成“暂停”一项的操作，然后重新运行。会从那里继续。",
+    ]
+    assert screen(hosts) == said
+    progress.speak("en")
+    assert screen(hosts)[1:] == [
+        "  paused      Stop WSL.",
+        "pc-wsl",
+        "  nothing to do",
+        "next",
+        '  - Do what stands under "paused", then run the same again. It goes on from',
+        "    there.",
+    ]
+    hosts["pc-wsl"].failure = ("", "Reach", "No.")
+    assert screen(hosts)[-2:] == FAILED[1:]
 
 
 def test_a_run_without_anything_has_no_screen():

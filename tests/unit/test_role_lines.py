@@ -91,6 +91,21 @@ all:
   strategy: host_pinned
   roles: [waits, {role: docker, when: inventory_hostname == 'pc'}]
 """,
+    "pauses.yml": """
+- name: The Windows half
+  hosts: pc
+  gather_facts: false
+  vars: {progress_next: []}
+  roles: [looks]
+  post_tasks:
+    - {name: Tell again, debug: {msg: [A note for people., Something new.]}}
+    - name: Ask for what it may not do
+      ansible.builtin.fail:
+        msg: >-
+          WSL has to be stopped, so that .wslconfig and wsl.conf count, and that would end this run too. Type
+          "wsl --shutdown" in PowerShell, open Ubuntu-24.04 again and run again; it goes on from here.
+      vars: {progress_pauses: true}
+""",
     "unreachable.yml": """
 - {name: Nobody is there, hosts: nobody}
 - name: Check the Windows PC before anything is changed
@@ -225,6 +240,32 @@ def test_a_machine_that_is_not_reached_is_no_word_of_ansible_but_a_failure(folde
     assert said.splitlines()[0] == "pc      failed      Check the Windows PC before anything is changed"
     assert said.splitlines()[1] == "        Reach Windows: Failed to connect to the host via ssh: ssh: connect to"
     assert JARGON.findall(said) == []
+
+
+PAUSED = """\
+pc      A note for people.
+pc      Another.
+pc      无需改动    looks
+pc      Something new.
+pc      暂停        准备
+        需要停止 WSL，使 .wslconfig 和 wsl.conf 生效，而这也会结束本次运行。请在
+        PowerShell 里输入 wsl --shutdown，重新打开 Ubuntu-24.04 并再次运行，会从
+        这里继续。
+
+总结
+pc
+  无需改动    looks
+  暂停        需要停止 WSL，使 .wslconfig 和 wsl.conf 生效，而这也会结束本次运
+              行。请在 PowerShell 里输入 wsl --shutdown，重新打开 Ubuntu-24.04
+              并再次运行，会从这里继续。
+下一步
+  - 请先完成“暂停”一项的操作，然后重新运行。会从那里继续。
+"""
+
+
+def test_a_task_that_waits_for_somebody_is_a_pause_and_a_note_is_told_once(folder):
+    said = piped(folder, "pauses.yml", code=2, ANSIBLE_PROGRESS_LANGUAGE="zh")
+    assert re.sub(r"总结（.*", "总结", said) == PAUSED
 
 
 class Terminal:
