@@ -95,8 +95,8 @@ WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 """Characters of two columns, between which a line may end."""
 PIECE = re.compile(f" ?[（《【]*(?:[{WIDE}]|[^\\s{WIDE}]+)[，。、；：）》】！？]*")
 """What stays together at the end of a line: a word, or one Chinese character, with its punctuation."""
-LONGEST_WORD = 50
-"""Characters of the words that this program itself says; what is longer is looked for in messages of roles, too."""
+SHORTEST = 30
+"""Characters of a text at least that is looked for in what roles say, and not only said by the program itself."""
 _chinese: dict[str, str] = {}
 
 
@@ -119,8 +119,10 @@ def translated(message: str) -> str:
     """Return a message of a role in the language that is spoken; a word in it may be another one in each run."""
     for text, other in _chinese.items():
         pattern = re.escape(text).replace(r"\{\}", r"(\S+)")
-        if len(text) > LONGEST_WORD and (found := re.fullmatch(pattern, message)):
-            return other.format(*found.groups())
+        if len(text) >= SHORTEST and (found := re.fullmatch(pattern, message)):
+            for word in found.groups():
+                other = other.replace("{}", word, 1)
+            return other
     return message
 
 

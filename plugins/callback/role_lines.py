@@ -232,11 +232,16 @@ class CallbackModule(Default):
         told = result.result.get("msg") if result.task.action in C.add_internal_fqcns(("debug",)) else None
         super().v2_runner_on_ok(result)
         name = result.host.get_name()
-        for text in told if isinstance(told, list) else [told] if told else []:
-            if (name, text) not in self._told:  # a role is asked what it needs before it is applied, and says it twice
-                self._told.append((name, text))
-                for line in str(text).splitlines():
-                    self._tell(name, progress.translated(line), None)
+        if not told or (name, told) in self._told:  # a role that is asked what it needs, and applied, says it twice
+            return
+        self._told.append((name, told))
+        if isinstance(told, list):
+            self._tell(name, say("{}:").format(self._units[name].title), None)
+            for item in told:
+                self._tell("", f"- {progress.translated(str(item))}", None)
+        else:
+            for line in str(told).splitlines():
+                self._tell(name, progress.translated(line), None)
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """A task was skipped."""
@@ -293,7 +298,7 @@ class CallbackModule(Default):
             self._written.add((name, unit.key))
             color = C.COLOR_CHANGED if outcome in ("done", "taken back") else C.COLOR_OK
             word = progress.word(outcome, bool(context.CLIARGS.get("check")))
-            self._say(self._line(name, word, progress.timed(unit.title, part.seconds)), color)
+            self._say(name, word, unit.title, part.seconds, color)
 
     def _failed(self, result: Any, said: str) -> None:
         """Write the line of what failed, and below it the task with what it said."""
@@ -302,10 +307,10 @@ class CallbackModule(Default):
         part = self._record.part(name, role) if role is not None and role is unit.role else progress.Part()
         self._written.add((name, unit.key))
         if progress.pauses(result.task):
-            self._say(self._line(name, say("paused"), progress.timed(unit.title, part.seconds)), C.COLOR_WARN)
+            self._say(name, say("paused"), unit.title, part.seconds, C.COLOR_WARN)
             self._tell("", said, C.COLOR_WARN)
             return
-        self._say(self._line(name, say("failed"), progress.timed(unit.title, part.seconds)), C.COLOR_ERROR)
+        self._say(name, say("failed"), unit.title, part.seconds, C.COLOR_ERROR)
         task = progress.title(result.task.get_name()).rpartition(" : ")[2]
         self._tell("", f"{task}: {said}", C.COLOR_ERROR)
         if C.DEFAULT_LOG_PATH:
@@ -314,9 +319,10 @@ class CallbackModule(Default):
     def _line(self, name: str, head: str, text: str) -> str:
         return f"{progress.left(progress.cut(name, self._width), self._width)}  {progress.left(head, 12)}{text}"
 
-    def _say(self, text: str, color: str | None) -> None:
-        """Write a line."""
-        self._write([progress.cut(text, self._columns)], color)
+    def _say(self, name: str, head: str, title: str, seconds: float, color: str | None) -> None:
+        """Write the line of a role; its title is cut before its time is."""
+        line, took = self._line(name, head, title), progress.timed("", seconds)
+        self._write([progress.cut(line, self._columns - progress.columns(took)) + took], color)
 
     def _tell(self, name: str, text: str, color: str | None) -> None:
         """Write a text in as many lines as it needs, beside a host or nothing."""

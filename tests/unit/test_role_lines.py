@@ -98,7 +98,8 @@ all:
   vars: {progress_next: []}
   roles: [looks]
   post_tasks:
-    - {name: Tell again, debug: {msg: [A note for people., Something new.]}}
+    - {name: Tell again, debug: {msg: [A note for people., Another.]}}
+    - {name: Tell, debug: {msg: Something new.}}
     - name: Ask for what it may not do
       ansible.builtin.fail:
         msg: >-
@@ -162,8 +163,9 @@ def piped(folder: Path, *arguments: str, code: int = 0, **settings: str) -> str:
 
 
 ENGLISH = """\
-pc-wsl  A note for people.
-pc-wsl  Another.
+pc-wsl  looks:
+        - A note for people.
+        - Another.
 pc-wsl  already so  looks
 pc-wsl  done        Docker Engine from Docker's own repository
 pc-wsl  taken back  Ubuntu's packages from a mirror nearby, without the proxy
@@ -187,8 +189,9 @@ next
     there.
 """
 CHINESE = """\
-pc-wsl  A note for people.
-pc-wsl  Another.
+pc-wsl  looks：
+        - A note for people.
+        - Another.
 pc-wsl  无需改动    looks
 pc-wsl  已完成      来自 Docker 官方软件源的 Docker Engine
 pc-wsl  已撤销      从附近的镜像站获取 Ubuntu 软件包，不走代理
@@ -243,8 +246,9 @@ def test_a_machine_that_is_not_reached_is_no_word_of_ansible_but_a_failure(folde
 
 
 PAUSED = """\
-pc      A note for people.
-pc      Another.
+pc      looks：
+        - A note for people.
+        - Another.
 pc      无需改动    looks
 pc      Something new.
 pc      暂停        准备
