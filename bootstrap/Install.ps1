@@ -28,6 +28,9 @@ Name of the Linux user; "dev" by default, in an existing distribution its defaul
 .PARAMETER Compilers
 yes or no: Visual Studio and CUDA on Windows, too (24 GB on C:). Containers and Linux do not need them.
 
+.PARAMETER ComputerName
+A new name for this PC; "keep", the default, leaves it as it is.
+
 .PARAMETER PackageIndex
 Address of an index of Python packages. By default pip's own.
 
@@ -36,6 +39,18 @@ Name of the distribution. By default an Ubuntu that is there already, else Ubunt
 
 .PARAMETER NoRestart
 Do not restart Windows; the set-up goes on at the sign-in after you have.
+
+.PARAMETER Backup
+Copy the disk of the distribution to this file, for example D:\ubuntu.vhdx.
+
+.PARAMETER Restore
+Give the distribution the disk in this file again. The present one goes when that one has started.
+
+.PARAMETER Move
+Move the disk of the distribution to another drive (D) or folder (D:\linux).
+
+.PARAMETER Shrink
+Give room back to Windows that files once took which are no longer in the distribution.
 
 .PARAMETER Remove
 Take everything back that the set-up has brought, the distribution with its files included.
@@ -50,8 +65,13 @@ param(
     [string] $Drive = '',
     [string] $LinuxUser = '',
     [ValidateSet('', 'yes', 'no')] [string] $Compilers = '',
+    [string] $ComputerName = '',
     [string] $PackageIndex = '',
     [string] $Distribution = '',
+    [string] $Backup = '',
+    [string] $Restore = '',
+    [string] $Move = '',
+    [switch] $Shrink,
     [switch] $NoRestart,
     [switch] $Remove,
     [switch] $Report,
@@ -79,7 +99,7 @@ $Lxss = 'Software\Microsoft\Windows\CurrentVersion\Lxss'
 $Names = 'HKLM\SYSTEM\CurrentControlSet\Control\ComputerName'
 $KnownPorts = 7890, 7897, 10809, 10808, 20171, 1080, 8080 # Clash, Clash Verge, v2rayN (HTTP, mixed), v2rayA, others
 $Findings = New-Object Collections.ArrayList
-$AnswerNames = 'distribution', 'proxy', 'drive', 'user', 'compilers', 'index', 'password'
+$AnswerNames = 'distribution', 'proxy', 'drive', 'user', 'compilers', 'name', 'index', 'password'
 $Answers = @{}
 $Stored = @{} # answers of an earlier start
 $Administrator = $false
@@ -246,15 +266,23 @@ function Get-Features {
     return 'VirtualMachinePlatform', 'Microsoft-Windows-Subsystem-Linux'
 }
 
-# Free bytes of each NTFS drive; WSL does not work on others.
-function Get-Room {
+# Free bytes of each drive.
+function Get-AllRoom {
     $room = @{}
     $drives = "$((Invoke-Program "$System\fsutil.exe" @('fsinfo', 'drives')).Lines)"
     foreach ($found in [regex]::Matches($drives, '([A-Z]):\\')) {
         $letter = $found.Groups[1].Value
-        if ((Invoke-Program "$System\fsutil.exe" @('fsinfo', 'ntfsinfo', "${letter}:")).Code -ne 0) { continue }
         $said = "$((Invoke-Program "$System\fsutil.exe" @('volume', 'diskfree', "${letter}:")).Lines)" # the free bytes come first
         if ($said -match '(?<bytes>[0-9][0-9,.\s]{3,})') { $room[$letter] = [long] ($Matches['bytes'] -replace '[^0-9]', '') }
+    }
+    return $room
+}
+
+# The same of NTFS drives only; WSL does not work on others.
+function Get-Room {
+    $room = Get-AllRoom
+    foreach ($letter in @($room.Keys)) {
+        if ((Invoke-Program "$System\fsutil.exe" @('fsinfo', 'ntfsinfo', "${letter}:")).Code -ne 0) { $room.Remove($letter) }
     }
     return $room
 }
@@ -303,16 +331,14 @@ function Read-Answers {
     if ($Drive) { $Answers['drive'] = $Drive.Substring(0, 1).ToUpperInvariant() }
     if ($LinuxUser) { $Answers['user'] = $LinuxUser }
     if ($Compilers) { $Answers['compilers'] = $Compilers }
+    if ($ComputerName) { $Answers['name'] = $ComputerName }
     if ($PackageIndex) { $Answers['index'] = $PackageIndex }
     if ($Distribution) { $Answers['distribution'] = $Distribution }
     if ($Yes -and -not $Answers['password']) { $Answers['password'] = '-' }
     $asked = -not $Yes -and -not $Answers['password']
     if ($asked) { Say (Text 'Six questions; Enter takes what stands in brackets.' '共六个问题，直接回车即用方括号中的值。') White }
 
-    if (-not $Answers['distribution']) {
-        $old = Get-Distributions | Where-Object { $_.DistributionName -match '^Ubuntu(-2[246]\.04)?$' -and $_.Version -eq 2 } | Select-Object -First 1
-        $Answers['distribution'] = if ($old) { $old.DistributionName } else { 'Ubuntu-24.04' }
-    }
+    if (-not $Answers['distribution']) { $Answers['distribution'] = Get-DefaultDistribution }
     $listening = @($KnownPorts | Where-Object { $Listeners.ContainsKey($_) })
     $port = if ($listening) { $listening[0] } else { 0 }
     Read-Answer 'proxy' (Text '1. Port of your HTTP proxy on this PC, 0 for none' '1. 本机 HTTP 代理的端口，没有则填 0') $port '^\d{1,5}$'
@@ -324,11 +350,18 @@ function Read-Answers {
     $enough = if ($left -ge $Needed['compilers']) { 'yes' } else { 'no' }
     Read-Answer 'compilers' (Text '4. Visual Studio and CUDA on Windows too, 24 GB on C: (containers need neither): yes or no' `
             '4. 是否也在 Windows 上安装 Visual Studio 和 CUDA，占 C 盘 24 GB（容器不需要）：yes 或 no') $enough '^(yes|no)$'
-    Read-Answer 'index' (Text '5. Address of an index of Python packages, - for pip''s own' '5. Python 软件包索引的网址，- 表示用 pip 默认的') '-' '^(-|https?://\S+)$'
+    Read-Answer 'name' (Text '5. Name of this PC, keep to leave it as it is' '5. 这台电脑的名称，keep 表示不改') 'keep' (Get-NamePattern)
+    if (-not $Answers['index']) { $Answers['index'] = '-' } # pip's own
     if ($asked) {
         $secret = Read-Host (Text '6. Password of the Linux user, for sudo (empty: none yet)' '6. Linux 用户的密码，供 sudo 使用（留空则暂不设置）') -AsSecureString
         $Answers['password'] = if ($secret.Length) { ConvertFrom-SecureString $secret } else { '-' } # only this person can read it
     }
+}
+
+function Get-DefaultDistribution {
+    $old = Get-Distributions | Where-Object { $_.DistributionName -match '^Ubuntu(-2[246]\.04)?$' -and $_.Version -eq 2 } | Select-Object -First 1
+    if ($old) { return $old.DistributionName }
+    return 'Ubuntu-24.04'
 }
 
 function Get-DefaultUser {
@@ -338,6 +371,8 @@ function Get-DefaultUser {
     return 'dev'
 }
 
+function Get-NamePattern { return Get-RoleValue 'windows_base\vars\main.yml' '__windows_base_hostname_pattern' } # "keep" fits it
+
 function Save-Answers {
     foreach ($name in $AnswerNames) { if ($Stored[$name] -ne $Answers[$name]) { Set-Value $Key $name $Answers[$name] } }
 }
@@ -345,7 +380,7 @@ function Save-Answers {
 # --- what would stop us ------------------------------------------------------------------------------------------
 
 function Assert-Folder {
-    if ((Test-Path -LiteralPath "$Root\pins.json") -and (Test-Path -LiteralPath "$Root\roles")) { return }
+    if ((Test-Path -LiteralPath "$Root\pins.json") -and (Test-Path -LiteralPath "$Root\roles") -and (Test-Path -LiteralPath "$PSScriptRoot\Disk.ps1")) { return }
     Stop-Script (Text 'The other files of the ZIP are not beside this script.' '脚本旁边没有压缩包里的其他文件。') `
         (Text 'Unpack the whole ZIP (right-click, "Extract all"), and start Install.cmd in the folder that comes of it.' `
             '请完整解压压缩包（右键“全部解压缩”），再运行解压后文件夹里的 Install.cmd。')
@@ -384,6 +419,23 @@ function Assert-Hardware {
             (Text 'Install the newest driver for your GPU from nvidia.com, on Windows only, and start this again.' `
                 '请从 nvidia.com 安装最新的显卡驱动（只装在 Windows 上），再重新运行。')
     }
+}
+
+function Assert-Name {
+    if ($Answers['name'] -cmatch (Get-NamePattern)) { return }
+    Add-Finding (Text "$($Answers['name']) is no name for a PC." "$($Answers['name']) 不能作为电脑的名称。") `
+        (Text '1 to 15 letters, digits and hyphens, not only digits, no hyphen at either end: -ComputerName NAME.' `
+            '1 到 15 个字母、数字和连字符，不能只有数字，连字符不能在首尾：-ComputerName 名称。')
+}
+
+# A restart or a sleep in the middle costs hours. A PC without a battery does not know this class; where nothing is known nothing is said.
+function Assert-Power {
+    if ($Stored['done']) { return }
+    $batteries = @()
+    try { $batteries = @(Get-CimInstance -Namespace 'root/wmi' -ClassName BatteryStatus -Property PowerOnline -OperationTimeoutSec 20) } catch { Write-Log "battery: $_" }
+    if ($batteries.Count -eq 0 -or @($batteries | Where-Object { $_.PowerOnline -ne $false }).Count) { return }
+    Add-Finding (Text 'The PC runs on its battery, which may be empty before this is done.' '电脑正在使用电池，电量可能不够用到安装完成。') `
+        (Text 'Plug it in, and start this again.' '请接通电源，然后重新运行。')
 }
 
 function Assert-Account {
@@ -562,7 +614,7 @@ function Copy-Repository {
     $state = if ($Answers['compilers'] -eq 'yes') { 'present' } else { 'ignore' }
     $settings = "wsl_distribution=$($Answers['distribution'])", "wsl_user=$($Answers['user'])", "wsl_networking_mode=$(Get-NetworkingMode)",
     "proxy_state=$(if ($Answers['proxy'] -eq '0') { 'absent' } else { 'present' })", "proxy_port=$(if ($Answers['proxy'] -eq '0') { 7890 } else { $Answers['proxy'] })",
-    "visual_studio_state=$state", "cuda_windows_state=$state"
+    "visual_studio_state=$state", "cuda_windows_state=$state", "windows_base_hostname=$(if ($Answers['name'] -ne 'keep') { $Answers['name'] })"
     Invoke-Inside (@('settings') + $settings)
     Stop-OnFailure 'The settings were not written' '设置未能写入'
     if ($Answers['password'] -eq '-') { return }
@@ -669,7 +721,7 @@ function Install-All {
     $script:Listeners = Get-Listeners
     $script:Room = Get-Room
     Read-Answers
-    foreach ($check in 'Assert-Account', 'Assert-Windows', 'Assert-Hardware', 'Assert-Room', 'Assert-Proxy', 'Assert-Distribution') { & $check }
+    foreach ($check in 'Assert-Account', 'Assert-Windows', 'Assert-Hardware', 'Assert-Power', 'Assert-Name', 'Assert-Room', 'Assert-Proxy', 'Assert-Distribution') { & $check }
     Stop-OnFinding
     Show-Notes
     Save-Answers
@@ -754,7 +806,7 @@ function Write-Report {
 function Start-AsAdministrator {
     $words = '-NoProfile -ExecutionPolicy Bypass -File "{0}" -StartedBy {1} -OwnWindow' -f $PSCommandPath, (Get-Sid)
     foreach ($name in $Given.Keys) {
-        $words += if ($Given[$name] -is [switch]) { " -$name" } else { " -$name ""$($Given[$name])""" }
+        $words += if ($Given[$name] -is [switch]) { " -$name" } else { " -$name ""$("$($Given[$name])".TrimEnd('\'))""" } # \" would be a quote
     }
     try {
         Start-Process -FilePath "$System\WindowsPowerShell\v1.0\powershell.exe" -ArgumentList $words -Verb RunAs
@@ -774,6 +826,11 @@ $Chinese = (Get-Value 'HKLM\SYSTEM\CurrentControlSet\Control\Nls\Language' 'Inst
 Assert-Folder
 $Administrator = Test-Administrator
 if (-not $Administrator) { Start-AsAdministrator }
-[void] (Invoke-Program "$System\schtasks.exe" @('/delete', '/tn', $Task, '/f'))
-if ($Report) { Write-Report } elseif ($Remove) { Remove-All } else { Install-All }
+. "$PSScriptRoot\Disk.ps1"
+$disk = $Backup -or $Restore -or $Move -or $Shrink
+if (-not $disk -and -not $Report) { [void] (Invoke-Program "$System\schtasks.exe" @('/delete', '/tn', $Task, '/f')) } # it goes on now
+if ($Report) { Write-Report } elseif ($disk) { Invoke-DiskJob } else {
+    [void] (Complete-Disk)
+    if ($Remove) { Remove-All } else { Install-All }
+}
 Close-Script 0

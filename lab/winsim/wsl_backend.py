@@ -8,7 +8,9 @@ for example the lab's containers. Anything unknown is a :class:`~lab.winsim.erro
 from __future__ import annotations
 
 import base64
+import copy
 import threading
+import uuid
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,6 +72,8 @@ class MemoryBackend:
     def __init__(self, machine: Any) -> None:
         self.machine = machine
         self.guests: dict[str, Guest] = {}
+        self.disks: dict[str, Guest] = {}  # what is on disks that are not in use
+        self._inserted: dict[str, str] = {}  # distribution -> its disk as it was saved last
         self._running: dict[str, list[threading.Event]] = {}
 
     def create(self, distribution: Distribution, image: Content) -> None:
@@ -90,6 +94,20 @@ class MemoryBackend:
         """End every process in a distribution."""
         for event in self._running.pop(distribution.id, []):
             event.set()
+
+    def save(self, distribution: Distribution, disk: str | None) -> str:
+        """Put the inside of a distribution on its disk, unless that is one which it has not read yet."""
+        if disk and disk != self._inserted.get(distribution.id):
+            return disk
+        self._inserted[distribution.id] = key = str(uuid.uuid4())
+        self.disks[key] = copy.deepcopy(self.guests[distribution.id])
+        return key
+
+    def load(self, distribution: Distribution, disk: str | None) -> None:
+        """Read another disk than the one that was in use; what was saved before this process began is not known."""
+        if disk in self.disks and disk != self._inserted.get(distribution.id):
+            self._inserted[distribution.id] = disk
+            self.guests[distribution.id] = copy.deepcopy(self.disks[disk])
 
     def stop_all(self) -> None:
         """End every process everywhere."""

@@ -297,7 +297,7 @@ def certutil(process: Process) -> int:
 
 @command("fsutil.exe")
 def fsutil(process: Process) -> int:
-    """``fsinfo drives``, ``fsinfo ntfsinfo D:``, ``volume diskfree D:``; all drives are NTFS."""
+    """``fsinfo drives``, ``fsinfo ntfsinfo D:``, ``fsinfo volumeinfo D:``, ``volume diskfree D:``."""
     words, files = [word.lower() for word in process.argv[1:]], process.machine.files
     if words == ["fsinfo", "drives"]:
         say(
@@ -305,7 +305,11 @@ def fsutil(process: Process) -> int:
             f"\n{'驱动器' if chinese(process) else 'Drives'}: " + " ".join(f"{drive}\\" for drive in files.drives),
         )
         return 0
-    if len(words) != 3 or words[:2] not in (["fsinfo", "ntfsinfo"], ["volume", "diskfree"]):
+    if len(words) != 3 or words[:2] not in (
+        ["fsinfo", "ntfsinfo"],
+        ["fsinfo", "volumeinfo"],
+        ["volume", "diskfree"],
+    ):
         raise SimulatorError(f"fsutil: arguments not known: {words}")
     if words[2].upper() not in files.drives:
         say(
@@ -314,6 +318,13 @@ def fsutil(process: Process) -> int:
             if chinese(process)
             else "Error 3:  The system cannot find the path specified.",
         )
+        return 1
+    system = process.machine.description["disks"][words[2][0].upper()].get("filesystem", "NTFS")
+    if words[1] == "volumeinfo":
+        say(process, f"{'文件系统名' if chinese(process) else 'File System Name'} : {system}")
+        return 0
+    if words[1] == "ntfsinfo" and system != "NTFS":
+        say(process, "错误: 卷不是 NTFS。" if chinese(process) else "Error:  The volume is not NTFS.")
         return 1
     if words[1] == "ntfsinfo":
         say(process, "NTFS Volume Serial Number :        0x6a1c8f7e1c8f4a01")

@@ -7,6 +7,7 @@ import re
 
 from lab.winsim.commands.output import ERROR
 from lab.winsim.commands.wsl_base import Wsl, WslError
+from lab.winsim.commands.wsl_disk import export, import_in_place
 from lab.winsim.commands.wsl_install import install
 from lab.winsim.commands.wsl_run import client
 from lab.winsim.errors import SimulatorError
@@ -166,6 +167,8 @@ _HANDLERS = {
     "-t": _terminate,
     "--unregister": _unregister,
     "--manage": _manage,
+    "--export": export,
+    "--import-in-place": import_in_place,
 }
 _NOT_KNOWN = frozenset(
     [
@@ -178,7 +181,6 @@ _NOT_KNOWN = frozenset(
         "--set-default-version",
         "--uninstall",
         "--help",
-        "--export",
         "--mount",
         "--unmount",
         "--debug-shell",

@@ -6,9 +6,11 @@ import posixpath
 import re
 from typing import Any
 
+from lab.winsim.commands.output import is_elevated
 from lab.winsim.errors import SimulatorError
 from lab.winsim.model import wsl
 from lab.winsim.model.guest import LinuxProcess
+from lab.winsim.model.texts import win32
 
 _VALUED = {
     "-d": "distribution",
@@ -36,7 +38,15 @@ def client(run: Any, arguments: list[str], error: type[Exception]) -> int:
     if wsl.missing_features(machine) or not machine.description["hardware"]["virtualization"]:
         raise error("virtualization", "Wsl/Service/CreateInstance/CreateVm/HCS/HCS_E_HYPERV_NOT_INSTALLED")
     with machine.lock:
-        for warning in wsl.start(machine, distribution):
+        disk = machine.files.get(distribution.disk)
+        try:
+            if disk is not None and disk.owner == "BUILTIN\\Administrators" and not is_elevated(run.process):
+                raise wsl.DiskError(distribution.disk, "E_ACCESSDENIED", 5)  # microsoft/WSL#13775
+            warnings = wsl.start(machine, distribution)
+        except wsl.DiskError as failed:
+            code = f"Wsl/Service/CreateInstance/MountDisk/HCS/{failed.code}"
+            raise error("attach", code, failed.path, win32(failed.number, machine.language)) from failed
+        for warning in warnings:
             run.warn(warning)
         if proxy := wsl.proxy_warning(machine, run.user):
             run.warn(proxy)

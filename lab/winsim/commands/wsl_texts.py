@@ -63,6 +63,10 @@ TEXTS = {
     "space": ("There is not enough space on the disk.", "磁盘空间不足。"),
     "network": ("The server name or address could not be resolved", "无法解析服务器的名称或地址"),
     "installer": ("Fatal error during installation.", "安装时发生严重错误。"),
+    "attach": ("Failed to attach disk '{0}' to WSL2: {1}", "无法将磁盘“{0}”附加到 WSL2: {1}"),
+    "path": ("The system cannot find the path specified. ", "系统找不到指定的路径。 "),
+    "extension": ("The specified file must have the {0} file extension.", "指定的文件必须具有 {0} 文件扩展名。"),
+    "import": ("Importing the distribution failed.", "导入分发失败。"),
     "no user": ("User not found.", "找不到用户。"),
     "code": ("Error code: {0}", "错误代码: {0}"),
 }  # fmt: skip

@@ -26,7 +26,7 @@ _PROGRAMS = (
     "net.exe", "netsh.exe", "netstat.exe", "ping.exe", "powercfg.exe", "reg.exe", "sc.exe", "schtasks.exe", "shutdown.exe", "systeminfo.exe",
     "takeown.exe", "tar.exe", "tasklist.exe", "taskkill.exe", "timeout.exe", "tzutil.exe", "where.exe", "whoami.exe",
     "wusa.exe", "setx.exe", "more.com", "findstr.exe", "sort.exe", "find.exe", "chcp.com", "robocopy.exe", "xcopy.exe",
-    "regsvr32.exe", "rundll32.exe", "bcdedit.exe", "wevtutil.exe", "tree.com", "mountvol.exe", "fsutil.exe",
+    "regsvr32.exe", "rundll32.exe", "bcdedit.exe", "wevtutil.exe", "tree.com", "mountvol.exe", "fsutil.exe", "diskpart.exe",
 )  # fmt: skip
 
 _FOLDERS = (

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lab.winsim.errors import SimulatorError
@@ -75,6 +76,17 @@ def run(machine: Pc, guest: Guest, process: LinuxProcess, ended: threading.Event
     if handler is None:
         raise SimulatorError(f"Linux command not known: {process.argv[0]}")
     return handler(Shell(machine, guest, process, ended), process.argv[1:])
+
+
+@command("fstrim")
+def _fstrim(shell: Shell, args: list[str]) -> int:
+    """``/``: tells the disk which blocks hold nothing any more."""
+    if args != ["/"] or shell.user.uid != 0:
+        raise SimulatorError(f"fstrim: arguments not known: {args}")
+    node = shell.machine.files.get(shell.process.distribution.disk)
+    if node is not None and node.content is not None and "freed" in node.content.data:
+        node.content = replace(node.content, data={**node.content.data, "trimmed": True})
+    return 0
 
 
 @command("id")

@@ -16,6 +16,7 @@ _ERRORS = {
         "A specified logon session does not exist. It may already have been terminated",
         "指定的登录会话不存在。可能已被终止。",
     ),
+    1392: ("The file or directory is corrupted and unreadable", "文件或目录损坏且无法读取。"),
     1618: (
         "Another installation is already in progress. Complete that installation before proceeding with this install",
         "另一个安装操作正在进行。请在继续这个安装操作之前完成那个操作。",

@@ -5,9 +5,10 @@ Registration is in the registry (HKCU … Lxss), as on Windows; what runs is kep
 
 from __future__ import annotations
 
+import ntpath
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lab.winsim.model import wslconfig
@@ -118,11 +119,20 @@ class Distribution:
     flavor: str = ""
     os_version: str = ""
     state: int = 1
+    disk_name: str = "ext4.vhdx"
 
     @property
     def disk(self) -> str:
         """The virtual disk."""
-        return f"{self.base_path}\\ext4.vhdx"
+        return f"{self.base_path}\\{self.disk_name}"
+
+
+class DiskError(Exception):
+    """The disk of a distribution cannot be attached: its path, and Windows' name and number of the error."""
+
+    def __init__(self, path: str, code: str, number: int) -> None:
+        super().__init__(code)
+        self.path, self.code, self.number = path, code, number
 
 
 def distributions(machine: Pc, user: str) -> list[Distribution]:
@@ -143,6 +153,7 @@ def distributions(machine: Pc, user: str) -> list[Distribution]:
                 view.get(path, "Flavor", ""),
                 view.get(path, "OsVersion", ""),
                 view.get(path, "State", 1),
+                view.get(path, "VhdFileName", "ext4.vhdx"),
             )
         )
     return found
@@ -159,9 +170,17 @@ def find(machine: Pc, user: str, name: str | None) -> Distribution | None:
 
 
 def register(
-    machine: Pc, user: str, name: str, folder: str | None, content: Content, *, oobe: bool, size: int | None = None
+    machine: Pc,
+    user: str,
+    name: str,
+    folder: str | None,
+    content: Content,
+    *,
+    oobe: bool,
+    size: int | None = None,
+    disk: str | None = None,
 ) -> Distribution:
-    """Register a distribution for a user: the registry, the disk, and the backend.
+    """Register a distribution for a user: the registry, the disk (or one that is there), and the backend.
 
     Raises:
         OSError: the disk is full.
@@ -170,8 +189,11 @@ def register(
     base = folder or f"{machine.profile_of(user)}\\AppData\\Local\\wsl\\{identity}"
     info = content.data.get("distribution", {})
     distribution = Distribution(identity, name, user, base, 2, 0, info.get("flavor", ""), info.get("version", ""))
-    machine.files.mkdir(base, owner=machine.full_name(user))
-    place(machine, distribution.disk, size or int(info.get("disk_size", 1_350 * 2**20)))
+    if disk:
+        distribution.base_path, distribution.disk_name = base, _ = ntpath.split(disk)
+    else:
+        machine.files.mkdir(base, owner=machine.full_name(user))
+        place(machine, distribution.disk, size or int(info.get("disk_size", 1_350 * 2**20)))
     view, path = machine.registry.view(user), f"{HKCU_LXSS}\\{identity}"
     for value, data in (
         ("State", 1),
@@ -180,7 +202,7 @@ def register(
         ("BasePath", "\\\\?\\" + base),
         ("Flags", 15),
         ("DefaultUid", 0),
-        ("VhdFileName", "ext4.vhdx"),
+        ("VhdFileName", distribution.disk_name),
         ("RunOOBE", 1 if oobe else 0),
         ("Flavor", distribution.flavor),
         ("OsVersion", distribution.os_version),
@@ -326,6 +348,7 @@ def start(machine: Pc, distribution: Distribution) -> list[str]:
     warnings: list[str] = []
     if is_running(machine, distribution):
         return warnings
+    _attach(machine, distribution)
     if not state["running"]:
         read = read_config(machine, distribution.user)
         state["config"] = read.values
@@ -342,10 +365,37 @@ def start(machine: Pc, distribution: Distribution) -> list[str]:
     return warnings
 
 
+def _attach(machine: Pc, distribution: Distribution) -> None:
+    """The inside of a distribution is what is on its disk.
+
+    Raises:
+        DiskError: there is no disk, or only a part of one.
+    """
+    node = machine.files.get(distribution.disk)
+    if node is None or node.content is None:
+        raise DiskError(distribution.disk, "ERROR_FILE_NOT_FOUND", 2)
+    if not node.content.complete:
+        raise DiskError(distribution.disk, "ERROR_FILE_CORRUPT", 1392)  # microsoft/WSL#12600
+    if load := getattr(machine.wsl_backend, "load", None):
+        load(distribution, node.content.data.get("disk"))
+    node.written = max(machine.clock.now(), node.written + 1)
+
+
+def seal(machine: Pc, distribution: Distribution) -> None:
+    """What is inside a distribution that stops is on its disk, as whoever copies that will find it."""
+    node = machine.files.get(distribution.disk)
+    save = getattr(machine.wsl_backend, "save", None)
+    if save is None or node is None or node.content is None:
+        return
+    key = save(distribution, node.content.data.get("disk"))
+    node.content = replace(node.content, data={**node.content.data, "disk": key})
+
+
 def stop(machine: Pc, distribution: Distribution, reason: str = "terminate") -> None:
     """Stop a distribution."""
     if runtime(machine)["running"].pop(distribution.id, None) is not None:
         machine.wsl_backend.stop(distribution)
+        seal(machine, distribution)
         machine.log("distribution stopped", distribution=distribution.name, reason=reason)
 
 

@@ -17,9 +17,13 @@ function global:Start-Process {
     if ($W.refuses_elevation) { throw 'The operation was canceled by the user.' }
 }
 function global:Get-CimInstance {
-    param($ClassName, $Property, $OperationTimeoutSec)
+    param($Namespace, $ClassName, $Property, $OperationTimeoutSec)
     if ($ClassName -eq 'Win32_ComputerSystem') { return [pscustomobject] @{ HypervisorPresent = $W.hypervisor } }
     if ($ClassName -eq 'Win32_Processor') { return [pscustomobject] @{ VirtualizationFirmwareEnabled = $W.firmware } }
+    if ("$Namespace $ClassName" -eq 'root/wmi BatteryStatus') {
+        if ($null -eq $W.plugged) { throw 'Not supported' } # a PC without a battery
+        return $W.plugged | ForEach-Object { [pscustomobject] @{ PowerOnline = $_ } }
+    }
     throw "stand-in: not known: $ClassName"
 }
 function global:Read-Host {

@@ -52,10 +52,6 @@ INSIDE = "/opt/wsl-dl-playbook/code/bootstrap/install.sh"
 STALE = "HKCU\\Software\\wsl-dl-playbook\\wsl_enable"
 
 
-def _own(name: str) -> str:
-    return f"{OWN}\\" + name.replace("/", "\\")
-
-
 class Inside(MemoryBackend):
     """Distributions in which bootstrap/install.sh is only written down, with what the rest relies on."""
 
@@ -151,12 +147,15 @@ class InstallPc:
         self.calls: list[list[str]] = []
         self.kill: Callable[[list[str]], bool] = lambda argv: False  # PowerShell is killed when a program has done this
         self.world: dict[str, Any] = {}
-        self._mirrored: dict[str, int] = {}  # name -> time of its last change here
+        self._mirrored: dict[str, tuple[int, int]] = {}  # name -> time of its last change here, and its number
         self._process: subprocess.Popen | None = None
         self._lock = threading.Lock()
         self.drives = {letter[0]: folder / letter[0] for letter in self.machine.files.drives}
         for drive in self.drives.values():
             drive.mkdir(exist_ok=True)
+        # the folders that PowerShell and the machine both see
+        self.roots = [OWN, "C:\\wsl", "C:\\Users\\student\\AppData\\Local\\wsl"]
+        self.roots += [f"{letter}:\\" for letter in self.drives if letter != "C"]
         self._programs()
         self.home = self.drives["C"] / "Users" / self.user / "Downloads" / "wsl-dl-playbook"
         self._unpack()
@@ -167,7 +166,8 @@ class InstallPc:
     def _unpack(self) -> None:
         """Put what Install.ps1 reads where the person has unpacked the ZIP."""
         (self.home / "bootstrap").mkdir(parents=True)
-        shutil.copy(ROOT / "bootstrap" / "Install.ps1", self.home / "bootstrap")
+        for name in ("Install.ps1", "Disk.ps1"):
+            shutil.copy(ROOT / "bootstrap" / name, self.home / "bootstrap")
         for name in ("roles", "pins.json"):
             (self.home / name).symlink_to(ROOT / name)
 
@@ -243,50 +243,83 @@ class InstallPc:
         said = [base64.b64encode(stream.getvalue()).decode() or "-" for stream in (out, err)]
         return f"{rc} {said[0]} {said[1]}\n".encode()
 
+    def kill_once(self) -> bool:
+        """From now on nothing is killed any more; for an answer of ``kill``."""
+        self.kill = lambda argv: False
+        return True
+
     # --- files that both sides see -----------------------------------------------------------------------------
 
     def _take(self) -> None:
-        """What PowerShell has written, changed or removed in the script's folder, but its log."""
-        files, here = self.machine.files, self._here(OWN)
-        found = {path.relative_to(here).as_posix(): path for path in here.rglob("*") if path.name != "install.log"}
-        for name in sorted(set(self._mirrored) - set(found), reverse=True):  # what is in a folder goes before it
-            del self._mirrored[name]
-            if files.exists(_own(name)):
-                files.remove(_own(name))
+        """What PowerShell has written, changed, moved or removed in the folders that both see, but its log."""
+        files, found = self.machine.files, {}
+        for root in self.roots:
+            for path in self._here(root).rglob("*"):
+                if path.name != "install.log":
+                    found[self._windows(str(path))] = path
+        gone = set(self._mirrored) - set(found)
+        moved = {self._mirrored[name][1]: name for name in gone if name.endswith(".vhdx")}
         for name, path in sorted(found.items()):
-            if self._mirrored.get(name) == path.stat().st_mtime_ns:
+            known = (path.stat().st_mtime_ns, path.stat().st_ino)
+            if self._mirrored.get(name) == known:
                 continue
-            self._mirrored[name] = path.stat().st_mtime_ns
+            self._mirrored[name] = known
             if path.is_dir():
-                files.mkdir(_own(name))
-                continue
-            data = path.read_bytes()
-            with contextlib.suppress(UnicodeDecodeError):
-                data = self._windows(data.decode("utf-16")).encode("utf-16")
-            files.write_bytes(_own(name), data, parents=True)
+                files.mkdir(name)
+            elif name.endswith(".vhdx"):
+                files.move(moved.pop(known[1]), name)
+            else:
+                data = path.read_bytes()
+                if data.startswith(b"\xff\xfe"):
+                    data = self._windows(data.decode("utf-16")).encode("utf-16")
+                files.write_bytes(name, data, parents=True)
+        for name in sorted(gone, reverse=True):  # what is in a folder goes before it
+            del self._mirrored[name]
+            if files.exists(name):
+                files.remove(name)
 
     def _give(self) -> None:
-        """What programs have written there, as placeholders, and the program that came with the WSL package."""
-        here, files = self._here(OWN), self.machine.files
+        """What programs have written or removed there, as placeholders, and the program of the WSL package."""
+        files, seen = self.machine.files, set()
 
-        def walk(node: Any, name: str) -> None:
-            for child in node.children.values():
-                path = here / name / child.name
+        def walk(name: str) -> None:
+            for child in files.listdir(name):
+                below = f"{name.rstrip(chr(92))}\\{child.name}"
+                seen.add(below)
+                path = self._here(below)
                 if child.is_dir:
                     path.mkdir(parents=True, exist_ok=True)
-                elif not path.exists():
-                    path.write_text(f"{child.content.size} bytes of {child.content.origin}\n", encoding="utf-8")
-                self._mirrored[f"{name}{child.name}"] = path.stat().st_mtime_ns
+                else:
+                    self._place(path, child)
+                self._mirrored[below] = (path.stat().st_mtime_ns, path.stat().st_ino)
                 if child.is_dir:
-                    walk(child, f"{name}{child.name}/")
+                    walk(below)
 
-        if files.is_dir(OWN):
-            walk(files.get(OWN), "")
+        for root in self.roots:
+            if files.is_dir(root):
+                self._here(root).mkdir(parents=True, exist_ok=True)
+                walk(root)
+        for name in sorted(set(self._mirrored) - seen, reverse=True):
+            del self._mirrored[name]
+            path = self._here(name)
+            path.rmdir() if path.is_dir() else path.unlink()
         program = f"{wsl.FOLDER}\\wsl.exe"
         if files.is_file(program):
             self._program(program)
         else:
             self._here(program).unlink(missing_ok=True)
+
+    @staticmethod
+    def _place(path: Path, node: Any) -> None:
+        """A virtual disk has its size, and the time at which it was written to."""
+        if not node.name.endswith(".vhdx"):
+            if not path.exists():
+                path.write_text(f"{node.content.size} bytes of {node.content.origin}\n", encoding="utf-8")
+            return
+        if not path.exists() or path.stat().st_size != node.content.size:
+            path.write_bytes(b"vhdxfile" if node.content.blob is None else node.content.blob)
+            os.truncate(path, node.content.size)
+        os.utime(path, ns=(int(node.written * 1e9),) * 2)
 
     # --- the person --------------------------------------------------------------------------------------------
 
@@ -304,7 +337,7 @@ class InstallPc:
             "script": "C:\\Users\\student\\Downloads\\wsl-dl-playbook\\bootstrap\\Install.ps1",
             "arguments": arguments, "answers": answers or [], "asked": [], "elevated": [],
             "refuses_elevation": False, "hypervisor": self.machine.features.is_on("VirtualMachinePlatform"),
-            "firmware": self.machine.description["hardware"]["virtualization"],
+            "firmware": self.machine.description["hardware"]["virtualization"], "plugged": None,
         } | self.world  # fmt: skip
         self.world |= {"arguments": arguments, "answers": answers or [], "asked": [], "elevated": []}
         path = self.folder / "world.json"
@@ -317,6 +350,8 @@ class InstallPc:
         )  # fmt: skip
         said = self._process.communicate(timeout=self.patience)[0].decode("utf-8", "replace")
         self.world = json.loads(path.read_text(encoding="utf-8"))
+        with self._lock:
+            self._take()
         errors = [event for event in self.machine.events if event["event"] == "simulator_error"]
         assert not errors, errors
         return self._process.returncode, said

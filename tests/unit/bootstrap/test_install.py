@@ -17,6 +17,7 @@ SETTINGS = [
     "proxy_port=7890",
     "visual_studio_state=present",
     "cuda_windows_state=present",
+    "windows_base_hostname=",
 ]
 SITE = [
     ["copy", "zh"],
@@ -31,6 +32,7 @@ ANSWERS = {
     "drive": "C",
     "user": "dev",
     "compilers": "yes",
+    "name": "keep",
     "index": "-",
     "password": "-",
 }
@@ -118,6 +120,18 @@ def test_all_findings_come_at_once(make_pc):
     assert not any(call[0].endswith("dism.exe") for call in pc.calls)
 
 
+def test_a_notebook_that_is_not_plugged_in(make_pc):
+    pc = make_pc()
+    pc.world["plugged"] = [False]
+    assert "请接通电源，然后重新运行。" in refused(pc, "电脑正在使用电池，电量可能不够用到安装完成。")
+    pc.world["plugged"] = [False, True]  # the second battery is that of a dock
+    assert pc.start(Yes=True)[0] == 0
+
+
+def test_a_name_that_no_pc_can_have(make_pc):
+    refused(make_pc(), "-lab 不能作为电脑的名称。", ComputerName="-lab")
+
+
 def test_a_windows_that_is_too_old(make_pc):
     code, said = make_pc("windows10-1909").start(Yes=True)
     assert code == 1
@@ -130,7 +144,7 @@ def test_a_full_c_and_room_on_d(make_pc):
     state = pc.state()
     assert state["machine"]["install"]["drive"] == "D"
     assert state["distributions"]["Ubuntu-24.04"][1] == "D:\\wsl"
-    assert pc.inside.calls[1][-2:] == ["visual_studio_state=ignore", "cuda_windows_state=ignore"]
+    assert pc.inside.calls[1][-3:-1] == ["visual_studio_state=ignore", "cuda_windows_state=ignore"]
 
 
 def test_no_room_anywhere(make_pc):
@@ -184,9 +198,9 @@ def test_a_registration_that_was_broken_off(make_pc):
 def test_six_questions_and_no_password_of_windows(make_pc):
     """The account has a PIN only: Windows has no password that anybody could type."""
     pc = make_pc(users=[{"name": "student", "groups": ["Administrators", "Users"], "password": None}])
-    code, said = pc.start(answers=["", "", "Mei", "mei", "no", "", "Gehe!m 密码", "later"])
+    code, said = pc.start(answers=["", "", "Mei", "mei", "no", "-lab", "LAB-7", "Gehe!m 密码", "later"])
     assert code == 0, said
-    assert [text[:3] for text in pc.world["asked"]] == ["1. ", "2. ", "3. ", "3. ", "4. ", "5. ", "6. ", "需要重"]
+    assert [text[:2] for text in pc.world["asked"]] == ["1.", "2.", "3.", "3.", "4.", "5.", "5.", "6.", "需要"]
     assert "再次登录后会自动继续。\n" in said
     assert len(pc.machine.boots) == 1 and not pc.machine.pending_shutdown
     log = (pc.drives["C"] / "ProgramData" / "wsl-dl-playbook" / "install.log").read_text()
@@ -196,6 +210,8 @@ def test_six_questions_and_no_password_of_windows(make_pc):
     assert code == 0, said
     assert pc.world["asked"] == ["按回车键关闭窗口"]
     assert pc.inside.calls[1][2] == "wsl_user=mei"
+    assert pc.inside.calls[1][-1] == "windows_base_hostname=LAB-7"
+    assert pc.inside.calls[3] == ["python", "7890", "-"]
     assert pc.state()["machine"]["install"]["password"] == "-"
     assert pc.state()["distributions"]["Ubuntu-24.04"][2]["password"].decode() == "Gehe!m 密码"
 
@@ -211,6 +227,8 @@ def test_not_elevated(make_pc):
     assert started["Verb"] == "RunAs"
     assert words.startswith(f'-NoProfile -ExecutionPolicy Bypass -File "{pc.script}" -StartedBy {sid} -OwnWindow -')
     assert ' -ProxyPort "7890"' in words and ' -LinuxUser "mei"' in words
+    assert pc.start(Move="D:\\")[0] == 0
+    assert pc.world["elevated"][0]["ArgumentList"].endswith(' -Move "D:"')  # after a backslash a quote would not end
     pc.world["refuses_elevation"] = True
     code, said = pc.start()
     assert code == 1
