@@ -73,7 +73,8 @@ def test_outside_wsl_the_pin_forbids_the_drivers_of_nvidias_repository_alone(sit
 
 @pytest.mark.parametrize(("found", "keep"), [((), False), (("plain",), False), (("plain", "nvidias"), True)])
 def test_a_machine_whose_driver_may_come_from_there_gets_no_pin(found, keep):
-    assert list(files(*found, cuda_wsl_keep_driver_out=keep)) == ["/etc/profile.d/cuda.sh", "/etc/bash.bashrc"]
+    note = "/var/lib/wsl-dl-playbook/cuda_wsl/packages"
+    assert list(files(*found, cuda_wsl_keep_driver_out=keep)) == [note, "/etc/profile.d/cuda.sh", "/etc/bash.bashrc"]
 
 
 def test_the_path_is_set_once_and_the_loader_is_left_alone(tmp_path):
@@ -253,7 +254,7 @@ def facts(folder, programs, *words):
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
     words = words or ("", "", "cuda-toolkit")
-    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "cuda-drivers", *words]
+    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "cuda-drivers", *words[:2], f"{folder}/note", *words[2:]]
     shown = subprocess.run(argv, env={"PATH": f"{folder}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     return shown.stdout.splitlines()
 

@@ -245,11 +245,11 @@ SAVED = "/var/lib/wsl-dl-playbook/nvidia_ctk"
 @pytest.mark.parametrize(
     ("found", "left"),
     [
-        ([AT, f"begun {SAVED}", f"toml {TOML}/config.toml"], ["/var/run/cdi/nvidia.yaml", TOML, SAVED]),
-        ([AT, f"begun {SAVED}", f"others {TOML}"], ["/var/run/cdi/nvidia.yaml", f"{TOML}/config.toml", SAVED]),
-        ([AT, f"begun {SAVED}", f"original {SAVED}/config.toml"], ["/var/run/cdi/nvidia.yaml", SAVED]),
+        ([AT, "begun", f"toml {TOML}/config.toml"], ["/var/run/cdi/nvidia.yaml", TOML, SAVED]),
+        ([AT, "begun", f"others {TOML}"], ["/var/run/cdi/nvidia.yaml", f"{TOML}/config.toml", SAVED]),
+        ([AT, "begun", f"original {SAVED}/config.toml"], ["/var/run/cdi/nvidia.yaml", SAVED]),
         ([AT, f"toml {TOML}/config.toml"], ["/var/run/cdi/nvidia.yaml", SAVED]),  # the role was never here
-        (["at /etc/cdi/nvidia.yaml", f"begun {SAVED}"], ["/etc/cdi/nvidia.yaml", TOML, SAVED]),
+        (["at /etc/cdi/nvidia.yaml", "begun"], ["/etc/cdi/nvidia.yaml", TOML, SAVED]),
     ],
 )
 def test_absent_removes_what_the_packages_leave_and_not_what_was_there_before(found, left):

@@ -137,7 +137,7 @@ HANGS = [
 ]
 
 
-@pytest.mark.parametrize(("program", "tags", "limit", "logs"), HANGS)
+@pytest.mark.parametrize(("program", "tags", "limit", "logs"), [apart(*HANGS[0]), apart(*HANGS[1]), HANGS[2]])
 def test_an_installer_that_hangs_is_stopped_and_its_logs_are_named(new_pc, program, tags, limit, logs):
     pc = new_pc(faults={"programs": [{"program": program, "hang": True, "times": 1}]})
     run = pc.play("--tags", tags, "-e", f"{limit}=3")

@@ -10,7 +10,7 @@ from lab.compare import differences
 from tests.changes import changed
 
 
-@pytest.mark.parametrize("machine", ["windows11-zh-cn", "already-done"])
+@pytest.mark.parametrize("machine", ["windows11-zh-cn", pytest.param("already-done", marks=pytest.mark.campaign)])
 def test_check_mode_ends_well_and_changes_nothing(new_pc, machine):
     pc = new_pc(machine)
     before = pc.state()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -43,9 +44,7 @@ def test_from_a_bare_windows_to_the_gpu_in_a_container_and_back(pc):
     assert "NVIDIA GeForce RTX 4090" in shown
     code, said = pc.start()  # a day later
     assert (code, pc.world["asked"]) == (0, []), said
-    log = engine.docker("exec", pc.container, "cat", "/opt/wsl-dl-playbook/site.log")
-    recap = r"\| (pc\S*) +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0"
-    assert re.findall(recap, log)[-2:] == [("pc", "0"), ("pc-wsl", "0")]
+    assert changes(pc) == [("pc", "0"), ("pc-wsl", "0")]
     assert "pc-wsl  无需改动    来自 Docker 官方软件源的 Docker Engine\n" in _plain(said)
     assert re.search(r"PLAY|TASK|已完成", said) is None
     code, said = pc.start(Remove=True, Yes=True)
@@ -53,6 +52,57 @@ def test_from_a_bare_windows_to_the_gpu_in_a_container_and_back(pc):
     assert (wsl.distributions(pc.machine, "student"), pc.inside.names) == ([], {})
     assert pc.machine.registry.view("student").subkeys("HKCU\\Software") == bare
     assert wsl.package_version(pc.machine) is None
+
+
+BY_HAND = Path(__file__).with_name("by_hand.sh").read_text(encoding="utf-8")
+STATE = Path(__file__).with_name("state.sh").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """Return a PC whose owner has gone the tutorial's way by hand, in the Ubuntu 22.04 of that time."""
+    pc = WholePc(
+        tmp_path,
+        features={"VirtualMachinePlatform": "Enabled"},
+        installed=[
+            {"name": "windows-terminal"},
+            {"name": "wsl", "version": "2.2.4.0"},
+            {"name": "distribution", "distribution": "Ubuntu", "version": "22.04", "default_user": "mei"},
+        ],
+    )
+    for name in ("http_proxy", "https_proxy"):
+        pc.machine.registry.view("student").set("HKCU\\Environment", name, "http://127.0.0.1:7890")
+    pc.in_linux("echo 'mei ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/mei")
+    pc.in_linux(BY_HAND, "mei")
+    yield pc
+    pc.close()
+
+
+def test_a_pc_where_the_tutorial_was_followed_by_hand_and_back(by_hand):
+    pc = by_hand
+    before = pc.in_linux(STATE).splitlines()
+    code, said = pc.start(Yes=True, PackageIndex=INDEX)
+    assert code == 0, said
+    assert len(pc.machine.boots) == 1
+    shown = pc.in_linux("docker run --rm --gpus all ubuntu:24.04 nvidia-smi", "mei")
+    assert "NVIDIA GeForce RTX 4090" in shown
+    assert "hello-world" in pc.in_linux("docker image ls", "mei")
+    code, said = pc.start()
+    assert code == 0, said
+    assert changes(pc) == [("pc", "0"), ("pc-wsl", "0")]
+    code, said = pc.start(Remove=True, Yes=True)
+    assert code == 0, said
+    after = pc.in_linux(STATE).splitlines()
+    assert [line for line in before if line not in after] == []
+    # Python's venv was fetched for Ansible; its packages are Ubuntu's.
+    assert [line for line in after if line not in before and not line.startswith("python3")] == []
+    assert "hello-world" in pc.in_linux("docker image ls", "mei")
+
+
+def changes(pc: WholePc) -> list[tuple[str, str]]:
+    """What Ansible has changed on each host in its last run, by its log."""
+    log = pc.in_linux("cat /opt/wsl-dl-playbook/site.log")
+    return re.findall(r"\| (pc\S*) +: ok=\d+ +changed=(\d+) +unreachable=0 +failed=0", log)[-2:]
 
 
 def _plain(text: str) -> str:

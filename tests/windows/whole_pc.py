@@ -14,7 +14,10 @@ from packaging.requirements import Requirement
 
 from lab import engine, images, internet
 from lab.settings import STATE, container
+from lab.winsim.handlers import run_captured
 from lab.winsim.machine import Machine
+from lab.winsim.model import wsl
+from lab.winsim.process import Session
 from lab.wsl_containers import ContainerBackend
 from tests.unit.bootstrap.install_pc import ROOT, InstallPc
 
@@ -89,6 +92,28 @@ class WholePc(InstallPc):
         for pin, key in [*((pins[name], key) for name, key in keys.items()), (pins["cuda_wsl"]["wsl-ubuntu"], "cuda")]:
             pin["fingerprint"] = (STATE / "keys" / f"{key}.fingerprint").read_text().strip()
         (self.home / "pins.json").write_text(json.dumps(pins, indent=2), encoding="utf-8")
+
+    def in_linux(self, script: str, user: str = "root") -> str:
+        """Run a Bash script in its only distribution, from a terminal of the person's own; return what it says."""
+        (distribution,) = wsl.distributions(self.machine, self.user)
+        session = Session(self.machine, self.user, False, "interactive", 1)
+        session.environment, session.cwd = self.machine.environment_for(self.user), "C:\\Windows"
+        argv = [
+            "C:\\Program Files\\WSL\\wsl.exe",
+            "-d",
+            distribution.name,
+            "-u",
+            user,
+            "--cd",
+            "~",
+            "--exec",
+            "/bin/bash",
+            "-l",
+        ]
+        done = run_captured(session, argv, stdin=script.encode())
+        said = (done.stdout + done.stderr).decode("utf-8", "replace")
+        assert done.rc == 0, said
+        return said
 
     @property
     def container(self) -> str:

@@ -2,8 +2,8 @@
 # Reads the host, changes nothing. Prints one finding a line: "driver PACKAGE", "local PACKAGE", "oldkey FILE", "free GB", "gpu NAME" or "nogpu CAUSE",
 # "installed PACKAGE", "known PACKAGE", "ldpath FILE:LINE:TEXT", "indexed VERSION" (by apt) or "offered VERSION" (by the repository),
 # "active LINK FOLDER", "chosen LINK FOLDER" where somebody and not the newest version decided, "noted VERSION" as the role chose it,
-# "plain": no WSL, "nvidias": the driver there is from NVIDIA's repository.
-# usage: sh -c THIS facts "DRIVER-PATTERN ..." "REPOSITORY-IN-WSL REPOSITORY-ELSEWHERE" PROXY PACKAGE ...
+# "plain": no WSL, "nvidias": the driver there is from NVIDIA's repository, "begun": the role has noted what was there before, "before PACKAGE".
+# usage: sh -c THIS facts "DRIVER-PATTERN ..." "REPOSITORY-IN-WSL REPOSITORY-ELSEWHERE" PROXY NOTE PACKAGE ...
 export LC_ALL=C.UTF-8
 set -f
 # WSL, by what its kernel shows: its name, its way to start Windows programs, what Windows mounts. The same line stands in each role that asks.
@@ -11,6 +11,7 @@ in_wsl() { grep -qiE 'microsoft|wsl' /proc/sys/kernel/osrelease || [ -e /proc/sy
 installed() { dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'; }
 
 repository=${2%% *} proxy=$3
+[ ! -e "$4" ] || { echo begun; sed 's/^/before /' "$4"; }
 drivers=$(installed $1)
 [ -z "$drivers" ] || printf 'driver %s\n' $drivers
 if ! in_wsl; then
@@ -20,7 +21,7 @@ if ! in_wsl; then
         awk '/^     [^ ]/ {here = 0} $1 == "***" {here = 1} here && /^        / {print $2}' |
         grep -Eq '/compute/cuda/repos/|/cuda-repo-' && echo nvidias
 fi
-shift 3
+shift 4
 installed 'cuda-repo-*-local' | sed 's/^/local /'
 installed 'cuda-toolkit*' "$@" | sort -u | sed 's/^/installed /'
 for package in "$@"; do

@@ -27,6 +27,7 @@ WANTED = {
     "backup": "",  # json_merge's backup of daemon.json
     "clients": "",  # folder with json_merge's backups of the users' config.json
     "packages": [],  # which of them are installed?
+    "note": "",  # file where the role has noted what was there before
     "daemon": False,  # ask systemd and the daemon what they run with, too
 }
 ROOT = ""
@@ -675,6 +676,11 @@ def members():
         return []
 
 
+def before(note):
+    """Return what the role has noted of the time before it, None without a note."""
+    return read_json(note)[0] if note and os.path.exists(at(note)) else None
+
+
 def free_gb(folder):
     while not os.path.exists(folder):
         folder = os.path.dirname(folder)
@@ -746,6 +752,7 @@ def look(wanted):
         "disk": free_gb(at(data)),
         "installed": installed(wanted["packages"]),
         "members": members(),
+        "before": before(wanted["note"]),
         "dockerd": next((path for path in ("/usr/bin/dockerd", "/usr/sbin/dockerd") if os.path.exists(at(path))), ""),
         "stale": stale,
         "uses": proxies(state, addresses),

@@ -35,7 +35,7 @@ if [ -s "$spec" ] && named | sort -u | while read -r file; do [ -e "$file" ] || 
 fi
 
 # The packages write config.toml themselves, over one that was there before.
-[ ! -d "${note%/*}" ] || echo "begun ${note%/*}"
+[ ! -e "${note%/*}/packages" ] || { echo begun; sed 's/^/before /' "${note%/*}/packages"; }
 [ ! -e $toml ] || echo "toml $toml"
 [ ! -e "${note%/*}/config.toml" ] || echo "original ${note%/*}/config.toml"
 [ -z "$(ls -A ${toml%/*} 2>/dev/null | grep -vx config.toml)" ] || echo "others ${toml%/*}"
