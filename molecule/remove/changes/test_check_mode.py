@@ -45,7 +45,7 @@ TASKS = {
     "another size of /dev/shm": ["devcontainer : present | Write the project's files"],
     "no container toolkit": [
         "nvidia_ctk : absent | Take the runtime from Docker",
-        "nvidia_ctk : absent | Remove the four packages",
+        "nvidia_ctk : absent | Remove the packages that the role has brought",
         "apt_source : Add or remove the apt repository nvidia-container-toolkit",
         "nvidia_ctk : absent | Remove the GPU's description, what the packages leave, and the note of the smoke test",
     ],
