@@ -21,7 +21,7 @@ from lab.winsim.model.wsl import Distribution
 
 
 class WslBackend(Protocol):
-    """What a backend has to offer."""
+    """What a backend has to offer. One that also has ``save`` and ``load`` keeps what is inside on the virtual disk."""
 
     def create(self, distribution: Distribution, image: Content) -> None:
         """Unpack an image."""
