@@ -155,8 +155,7 @@ proof() {
 status() {
     cd "$code"
     export USER=root HOME=/root PATH="$venv/bin:$PATH" ANSIBLE_WSL_INTEROP_ELEVATED=false VERIFY_RUN='wsl-dl run'
-    exec "$venv/bin/python" -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=inventory/mine --force-ansible --tb=no -rN \
-        -p no:cacheprovider
+    exec "$venv/bin/python" -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=inventory/mine --force-ansible --tb=no -rN
 }
 
 # Newer files of the vendors; that of CUDA for Windows, which is fetched for its checksum, only for those who have it.

@@ -211,6 +211,12 @@ def names(hosts: Iterable[str]) -> str:
     return say("{} and {} others").format(", ".join(known[:NAMED]), len(known) - NAMED)
 
 
+def in_order(hosts: dict[str, Any], order: list[str]) -> list[tuple[str, Any]]:
+    """Return the hosts in the order of the inventory; behind them those that it does not name (localhost)."""
+    places = {name: place for place, name in enumerate(order)}
+    return sorted(hosts.items(), key=lambda item: places.get(item[0], len(places)))
+
+
 def first_bad(answer: dict[str, Any]) -> dict[str, Any]:
     """Return the answer of the first bad item of a loop, else the answer itself."""
     bad = [item for item in answer.get("results") or [] if item.get("failed") or item.get("unreachable")]
@@ -260,6 +266,8 @@ def said(answer: dict[str, Any]) -> str:
 
 def title(name: str) -> str:
     """Return the name of a task without the name of its file: ``role : file | Do it`` is ``role : Do it``."""
+    if name.strip() == "Gathering Facts":  # Ansible's own name
+        return say("Look at the machine")
     return re.sub(r"^((?:.* : )?)\w+ \| ", r"\1", name.strip())
 
 
@@ -623,6 +631,7 @@ class CallbackModule(CallbackBase):
         self._heart: Heartbeat | None = None
         self._names: dict[str, str] = {}
         self._record = Record()
+        self._order: list[str] = []
         self._next_of_play: list[Advice] | None = None
         self._next: list[Advice] | None = None
 
@@ -644,6 +653,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Note what is to be done after this play."""
+        self._order = list(play.get_variable_manager()._inventory.hosts)
         following = play.get_vars().get("progress_next")
         self._next_of_play = None if following is None else [Advice.read(item) for item in following]
 
@@ -739,7 +749,7 @@ class CallbackModule(CallbackBase):
                 host.failure = None  # it was rescued or ignored
         seconds = time.monotonic() - self._began
         lines = Summary(
-            self._record.hosts,
+            dict(in_order(self._record.hosts, self._order)),
             seconds,
             bool(context.CLIARGS.get("check")),
             [*self._next, *map(Advice, dict.fromkeys(map(str, stats.custom.get("_run", {}).get("progress_next", []))))],

@@ -275,7 +275,7 @@ class CallbackModule(Default):
 
     def _now(self) -> list[str]:
         now = time.monotonic()
-        busy = [(name, unit) for name in self._order if (unit := self._units.get(name))]
+        busy = progress.in_order(dict(self._units), self._order)
         lines = [
             self._line(name, say("running"), unit.title + say(" ({})").format(progress.duration(now - unit.since)))
             for name, unit in busy[:LIVE]

@@ -64,6 +64,7 @@ def test_how_far_a_transfer_is(size, total, rate, text):
         ("visual_studio : install | Install Visual Studio", "visual_studio : Install Visual Studio"),
         ("install | Fetch", "Fetch"),
         ("Reach Windows", "Reach Windows"),
+        ("Gathering Facts", "Look at the machine"),
     ],
 )
 def test_a_task_is_called_without_the_name_of_its_file(name, text):
@@ -94,6 +95,11 @@ def test_a_program_that_hung_is_called_that():
     )
     assert progress.said(answer) == text
     assert progress.said({"failed": True, "msg": "One or more items failed", "results": [{}, answer]}) == text
+
+
+def test_hosts_stand_in_the_order_of_the_inventory():
+    hosts = {"pc-wsl": 1, "localhost": 2, "pc": 3}
+    assert progress.in_order(hosts, ["pc", "other", "pc-wsl"]) == [("pc", 3), ("pc-wsl", 1), ("localhost", 2)]
 
 
 def test_many_hosts_are_counted():

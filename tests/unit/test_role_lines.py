@@ -69,6 +69,7 @@ all:
   hosts: {pc: , pc-wsl: }
 """,
     "site.yml": """
+- {name: Begin with the other one, hosts: pc-wsl, gather_facts: false, tasks: [set_fact: {begun: true}]}
 - name: Check every value before anything is changed
   hosts: all
   gather_facts: false
