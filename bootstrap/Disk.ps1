@@ -148,6 +148,11 @@ function Set-Disk([string] $Id, [string] $Path) {
     Set-Value "HKCU\$Lxss\$Id" 'BasePath' (Get-Parent $Path)
 }
 
+# Windows writes the registry to its disk when it has time; here it has to be there before the former disk goes.
+function Save-Registry {
+    try { [Microsoft.Win32.Registry]::CurrentUser.Flush() } catch { Write-Log "registry: $_" }
+}
+
 function Set-Note([string] $What, [string] $Old, [string] $Stamp, [string] $New) {
     Set-Value $Job 'name' $Answers['distribution']
     if ($Old) { Set-Value $Job 'old' $Old }
@@ -170,8 +175,13 @@ function Complete-Disk {
     if (-not $note.name) { return '' }
     $failed = $false
     $found = Get-Distributions | Where-Object { $_.DistributionName -eq $note.name } | Select-Object -First 1
+    if ($found -and (Get-Disk $found) -eq $note.old -and -not (Test-Path -LiteralPath $note.old) -and (Test-Path -LiteralPath $note.new)) {
+        Set-Disk $found.Id $note.new # the power failed before Windows had written the registry to its disk
+        $found = Get-Distributions | Where-Object { $_.DistributionName -eq $note.name } | Select-Object -First 1
+    }
     if ($found -and (Get-Disk $found) -eq $note.new) {
         if ($found.State -eq 1 -and (Test-Answer $note.name)) {
+            Save-Registry
             if (-not $note.stamp -or (Get-Stamp $note.old) -in '', $note.stamp) { if ($note.old) { Remove-Disk $note.old } } else {
                 Say (Text "The former disk $($note.old) was written to since it was copied; it stays." "原磁盘 $($note.old) 在复制后有改动，予以保留。") Yellow
             }

@@ -336,6 +336,19 @@ def test_a_move_that_was_killed_is_ended_by_the_next_start_whatever_that_is(pc):
     assert pc.state()["machine"]["install"]["drive"] == "D"
 
 
+def test_a_registry_that_fell_behind_when_the_power_failed_costs_no_disk(pc):
+    def kill(argv):
+        return not pc.machine.files.exists(PLACE) and pc.kill_once()
+
+    pc.kill = kill
+    assert pc.start(Yes=True, Move="D")[0] == -9
+    assert disks(pc) == {MOVED: DISK}
+    key = f"{wsl.HKCU_LXSS}\\{distribution(pc).id}"
+    pc.machine.registry.view(pc.user).set(key, "BasePath", "C:\\wsl\\Ubuntu-24.04")
+    done(pc, "The disk is in D:\\wsl\\Ubuntu-24.04 already.", Move="D")
+    assert (disks(pc), read(pc)) == ({MOVED: DISK}, (b"precious", b"dev"))
+
+
 def test_what_somebody_has_moved_elsewhere_meanwhile_stays(pc):
     pc.kill = lambda argv: "/setowner" in argv and pc.kill_once()
     assert pc.start(Yes=True, Move="D")[0] == -9
