@@ -40,7 +40,7 @@ def test_each_word_stands_in_its_column_and_chinese_ones_have_two(texts):
     ]
 
 
-@pytest.mark.parametrize("name", ["make-site.svg", "progress.svg"])
+@pytest.mark.parametrize("name", ["make-site.svg", "progress.svg", "own-pc.svg", "zh-CN/own-pc.svg"])
 def test_no_text_of_a_picture_begins_with_a_blank(name):
     elements = ElementTree.parse(ROOT / "docs" / name).iter("{http://www.w3.org/2000/svg}text")
     found = [element.text or "" for element in elements if "textLength" in element.attrib]
