@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import engine
+from lab import engine, images
 from lab.winsim.model import wsl
 from tests.unit.bootstrap.install_pc import PWSH
 from tests.windows.whole_pc import INDEX, WholePc
@@ -60,14 +60,16 @@ STATE = Path(__file__).with_name("state.sh").read_text(encoding="utf-8")
 
 @pytest.fixture
 def by_hand(tmp_path):
-    """Return a PC whose owner has gone the tutorial's way by hand, in the Ubuntu 22.04 of that time."""
+    """Return a PC whose owner has gone the tutorial's way by hand, in the Ubuntu of that time."""
+    # A genuine 22.04 needs Python 3.11 from Ubuntu's archive, which the lab's does not have.
+    release = "22.04" if images.base_kind() == "archive" else "24.04"
     pc = WholePc(
         tmp_path,
         features={"VirtualMachinePlatform": "Enabled"},
         installed=[
             {"name": "windows-terminal"},
             {"name": "wsl", "version": "2.2.4.0"},
-            {"name": "distribution", "distribution": "Ubuntu", "version": "22.04", "default_user": "mei"},
+            {"name": "distribution", "distribution": "Ubuntu", "version": release, "default_user": "mei"},
         ],
     )
     for name in ("http_proxy", "https_proxy"):
