@@ -12,7 +12,7 @@ leaves a distribution without a disk (microsoft/WSL#40716). So a copy is made, a
 #>
 
 $Unfinished = '.wsl-dl-playbook' # the folder in which a disk is made
-$Job = 'HKCU\Software\wsl-dl-playbook\disk' # what is under way: name, old, stamp, job, new
+$Job = 'HKCU\Software\wsl-dl-playbook\disk' # what is under way: name, old, stamp, job, new, made
 
 # --- what is there -----------------------------------------------------------------------------------------------
 
@@ -168,9 +168,9 @@ function Set-Owner([string] $Path) {
 
 # --- the whole ---------------------------------------------------------------------------------------------------
 
-# Ends what is under way, and returns what that was if it ended with the new disk.
-function Complete-Disk {
-    $note = @{ name = ''; old = ''; stamp = ''; job = ''; new = '' }
+# Ends what is under way, and returns what that was if it ended with the new disk. One that was in use before this run is never deleted.
+function Complete-Disk([switch] $InThisRun) {
+    $note = @{ name = ''; old = ''; stamp = ''; job = ''; new = ''; made = '' }
     foreach ($value in @(Read-Values (Invoke-Program "$System\reg.exe" @('query', $Job)).Lines)) { $note[$value.Name] = $value.Data }
     if (-not $note.name) { return '' }
     $failed = $false
@@ -190,6 +190,12 @@ function Complete-Disk {
             return $note.job
         }
         $failed = $found.State -eq 1
+        if ($failed -and -not $InThisRun -and (Get-Stamp $note.new) -ne $note.made) {
+            if ($Remove) { return '' }
+            $former = if ($note.old -and (Test-Path -LiteralPath $note.old)) { Text " Its former disk is $($note.old)." "原磁盘是 $($note.old)。" } else { '' }
+            Stop-Script (Text "$($note.name) does not start from $($note.new), where it worked before." "$($note.name) 曾从 $($note.new) 启动成功，现在无法启动。") `
+                (Text "Restart Windows, and start this again. Nothing was deleted.$former" "请重启 Windows 后重新运行。没有删除任何东西。$former")
+        }
         Stop-Wsl
         if ($note.old) { Set-Disk $found.Id $note.old } else { [void] (Invoke-Program $Wsl @('--unregister', $note.name)) }
     }
@@ -212,15 +218,16 @@ function Switch-Disk([string] $What, [string] $New, [string[]] $Ways) {
     Set-Note $What $old $stamp $New
     New-DiskFile $New $(if ($stamp) { $old } else { $Restore }) $Ways
     Set-Owner $New
+    Set-Value $Job 'made' (Get-Stamp $New)
     Set-Disk $found.Id $New
     Stop-Wsl
     if ($stamp -and (Get-Stamp $old) -ne $stamp) {
         Set-Disk $found.Id $old
-        [void] (Complete-Disk)
+        [void] (Complete-Disk -InThisRun)
         Stop-Script (Text 'The distribution was started while its disk was copied, so the copy is not the newest.' '复制磁盘期间发行版被启动，副本不是最新的。') `
             (Text 'Close terminals and editors that work in it, and start this again.' '请关闭正在使用它的终端和编辑器，然后重新运行。')
     }
-    if ((Complete-Disk) -ne $What) { throw "$New was made, and is not in use" }
+    if ((Complete-Disk -InThisRun) -ne $What) { throw "$New was made, and is not in use" }
 }
 
 function Backup-Disk {
@@ -260,11 +267,11 @@ function Restore-Disk {
         Set-Owner $new
         $done = Invoke-Program $Wsl @('--import-in-place', $name, $new)
         if (-not (Get-Distribution)) {
-            [void] (Complete-Disk)
+            [void] (Complete-Disk -InThisRun)
             Stop-Script (Text "WSL has not taken the disk (wsl ended with $($done.Code)): $($done.Lines -join ' ')" "WSL 未接受该磁盘（wsl 返回 $($done.Code)）：$($done.Lines -join ' ')") `
                 (Text 'See that the file is a sound backup; it was not changed.' '请确认文件是完好的备份，文件没有改动。')
         }
-        [void] (Complete-Disk)
+        [void] (Complete-Disk -InThisRun)
     }
     Say (Text "Done: $name has the disk of $Restore." "完成：$name 已恢复为 $Restore 中的内容。") Green
 }

@@ -773,7 +773,7 @@ function Remove-All {
     foreach ($feature in @("$(Get-Value $OwnMachine 'features')" -split ',' | Where-Object { $_ })) {
         [void] (Invoke-Program "$System\dism.exe" @('/online', '/english', '/disable-feature', "/featurename:$feature", '/norestart'))
     }
-    foreach ($path in $OwnUser, $OwnMachine, $Key) { Remove-Value $path }
+    foreach ($path in $OwnUser, $OwnMachine, $Key, $Job) { Remove-Value $path }
     foreach ($path in $Base, 'HKCU\Software\wsl-dl-playbook') {
         if (@((Invoke-Program "$System\reg.exe" @('query', $path)).Lines | Where-Object { $_ }).Count -eq 0) { Remove-Value $path }
     }

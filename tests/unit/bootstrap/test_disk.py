@@ -293,6 +293,12 @@ def test_where_the_disk_cannot_move(make_pc):
 
 
 def test_a_disk_that_does_not_start_at_its_new_place_goes_and_the_former_one_stays(pc):
+    def kill(argv):
+        if "--shutdown" in argv and (node := pc.machine.files.get(MOVED)):
+            node.written += 5  # WSL got as far as attaching it
+        return False
+
+    pc.kill = kill
     pc.machine.faults["programs"] = [{"program": "wsl.exe", "match": "--exec id -u", "rc": -1, "times": 1}]
     code, said = pc.start(Yes=True, Move="D")
     assert code == 1
@@ -334,6 +340,24 @@ def test_a_move_that_was_killed_is_ended_by_the_next_start_whatever_that_is(pc):
     code, said = pc.start(Yes=True, Move="D:\\linux")
     assert code == 0, said
     assert pc.state()["machine"]["install"]["drive"] == "D"
+
+
+@pytest.mark.parametrize("at", ["BasePath", "gone"])
+def test_a_new_disk_that_was_in_use_stays_whatever_happens(pc, at):
+    """The PC lost power, was used for days, and WSL happens not to start when Install.cmd is started again."""
+    pc.kill = lambda argv: (at in argv or at == "gone" and not pc.machine.files.exists(PLACE)) and pc.kill_once()
+    assert pc.start(Yes=True, Move="D")[0] == -9
+    write(pc, b"work of days")
+    before = disks(pc)
+    for given in ({"Move": "D"}, {}):
+        pc.machine.faults["programs"] = [{"program": "wsl.exe", "match": "--exec id -u", "rc": -1, "times": 1}]
+        code, said = pc.start(Yes=True, **given)
+        assert code == 1
+        assert f"Stopped: Ubuntu-24.04 does not start from {MOVED}, where it worked before.\n" in said
+        assert (f"Nothing was deleted. Its former disk is {PLACE}.\n" in said) == (at == "BasePath")
+        assert (disks(pc), read(pc)) == (before, (b"work of days", b"dev"))
+    done(pc, "The disk is in D:\\wsl\\Ubuntu-24.04 already.", Move="D")
+    assert (disks(pc), read(pc)) == ({MOVED: DISK}, (b"work of days", b"dev"))
 
 
 def test_a_registry_that_fell_behind_when_the_power_failed_costs_no_disk(pc):
@@ -425,7 +449,7 @@ def test_the_set_up_that_waits_for_a_restart_still_goes_on_after_it(make_pc):
 @pytest.mark.campaign
 @pytest.mark.parametrize(
     ("given", "kills"),
-    [({"Backup": FILE}, 13), ({"Restore": "D:\\old.vhdx"}, 24), ({"Move": "D"}, 25), ({"Shrink": True}, 26)],
+    [({"Backup": FILE}, 13), ({"Restore": "D:\\old.vhdx"}, 25), ({"Move": "D"}, 26), ({"Shrink": True}, 27)],
     ids=["backup", "restore", "move", "shrink"],
 )
 def test_it_is_killed_after_each_program_and_ends_as_if_nobody_had_disturbed_it(make_pc, given, kills):
@@ -438,7 +462,7 @@ def test_it_is_killed_after_each_program_and_ends_as_if_nobody_had_disturbed_it(
     seen = []
 
     def kill(argv):
-        what = argv[:5] if "stamp" in argv else argv  # that changes with each start
+        what = argv[:5] if {"stamp", "made"} & set(argv) else argv  # that changes with each start
         if what in seen:
             return False
         seen.append(what)
