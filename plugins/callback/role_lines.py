@@ -200,7 +200,8 @@ class CallbackModule(Default):
         super().v2_playbook_on_play_start(play)
         self._finish_all()
         self._written.clear()
-        self._title = say("Preparation") if play.get_roles() else say(play.get_name().strip())
+        roles = [role for role in play.get_roles() if not role.from_include]  # others are imported by tasks
+        self._title = say("Preparation") if roles else say(play.get_name().strip())
         self._order = list(play.get_variable_manager()._inventory.hosts)
         self._width = min(HOST, max(map(progress.columns, self._order), default=0))
 
@@ -238,7 +239,7 @@ class CallbackModule(Default):
         if isinstance(told, list):
             self._tell(name, say("{}:").format(self._units[name].title), None)
             for item in told:
-                self._tell("", f"- {progress.translated(str(item))}", None)
+                self._tell("", progress.translated(str(item)), None, "- ")
         else:
             for line in str(told).splitlines():
                 self._tell(name, progress.translated(line), None)
@@ -324,9 +325,9 @@ class CallbackModule(Default):
         line, took = self._line(name, head, title), progress.timed("", seconds)
         self._write([progress.cut(line, self._columns - progress.columns(took)) + took], color)
 
-    def _tell(self, name: str, text: str, color: str | None) -> None:
+    def _tell(self, name: str, text: str, color: str | None, mark: str = "") -> None:
         """Write a text in as many lines as it needs, beside a host or nothing."""
-        first = progress.left(name, self._width + 2)
+        first = progress.left(name, self._width + 2) + mark
         self._write(progress.wrap(text, self._columns, first, " " * progress.columns(first)), color)
 
     @property

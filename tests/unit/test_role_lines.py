@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 JARGON = re.compile(r"TASK \[|PLAY|fatal|unreachable|UNREACHABLE|FAILED|RETRYING|\bok:|changed:|skipping|WARNING|ERROR")
 FILES = {
     "roles/looks/tasks/main.yml": "- {name: main | Tell, debug: {msg: [A note for people., Another.]}}\n",
+    "roles/looks/tasks/preflight.yml": "- {name: preflight | Tell, debug: {msg: [@]}}\n".replace(
+        "@", "Each word of this stays. " * 4
+    ),
     "roles/ignored/tasks/main.yml": "- {name: main | Leave, ansible.builtin.command: 'false', when: false}\n",
     "roles/docker/meta/main.yml": "galaxy_info: {description: Docker Engine from Docker's own repository}\n",
     "roles/docker/handlers/main.yml": "[{name: Restart, ansible.builtin.command: 'true'}]\n",
@@ -76,6 +79,10 @@ all:
   order: inventory
   vars: {progress_next: [Nothing was changed.]}
   tasks: [{name: Look, ansible.builtin.set_fact: {looked: true}}]
+- name: Say what will stay in the distribution
+  hosts: pc-wsl
+  gather_facts: false
+  tasks: [{name: Look, import_role: {name: looks, tasks_from: preflight}}]
 - name: The WSL half
   hosts: pc-wsl
   gather_facts: false
@@ -164,6 +171,9 @@ def piped(folder: Path, *arguments: str, code: int = 0, **settings: str) -> str:
 
 
 ENGLISH = """\
+pc-wsl  Say what will stay in the distribution:
+        - Each word of this stays. Each word of this stays. Each word of this
+          stays. Each word of this stays.
 pc-wsl  looks:
         - A note for people.
         - Another.
@@ -190,6 +200,9 @@ next
     there.
 """
 CHINESE = """\
+pc-wsl  列出发行版里会留下什么：
+        - Each word of this stays. Each word of this stays. Each word of this
+          stays. Each word of this stays.
 pc-wsl  looks：
         - A note for people.
         - Another.
