@@ -420,7 +420,7 @@ def test_outside_wsl_it_is_seen_whether_the_driver_comes_from_nvidias_repository
     for name, text in programs.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
+    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "nvidia-driver-*", "", "", "no note", "cuda-toolkit"]
     shown = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     lines = shown.stdout.splitlines()
     assert "plain" in lines
@@ -452,7 +452,7 @@ def test_outside_wsl_a_driver_is_accepted_or_named(tmp_path, smi, says):
         (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{smi}\n")
     for path in tmp_path.iterdir():
         path.chmod(0o755)
-    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "nvidia-driver-*", "", "", "cuda-toolkit"]
+    argv = ["sh", ROLES / "cuda_wsl/files/facts.sh", "nvidia-driver-*", "", "", "no note", "cuda-toolkit"]
     shown = subprocess.run(argv, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, timeout=60)
     (line,) = [line for line in shown.stdout.splitlines() if line.startswith(("gpu", "nogpu"))]
     assert line.startswith(says)

@@ -73,7 +73,9 @@ def test_an_nvidia_smi_that_hangs_is_named(tmp_path):
     text = (ROOT / "roles/cuda_wsl/files/facts.sh").read_text()
     text = text.replace("/usr/lib/wsl/lib/nvidia-smi", str(smi)).replace("timeout --kill-after=5 60", "timeout 0.5")
     text = text.replace("if in_wsl; then", "if true; then")
-    done = subprocess.run(["sh", "-c", text, "look", "none", "", ""], capture_output=True, text=True, timeout=25)
+    done = subprocess.run(
+        ["sh", "-c", text, "look", "none", "", "", "no note"], capture_output=True, text=True, timeout=25
+    )
     (said,) = [line for line in done.stdout.splitlines() if line.startswith(("gpu ", "nogpu "))]
     assert said.startswith("nogpu nvidia-smi does not answer within a minute: run wsl --shutdown on Windows")
 
