@@ -114,4 +114,6 @@ def test_each_case_injects_at_a_task_that_there_is():
 def test_a_task_that_was_skipped_met_nothing():
     injected = {"event": "injected", "task": "t", "changed": False}
     assert Outcome(2, [injected], "").injected
-    assert not Outcome(2, [injected, {"event": "skipped", "task": "t", "changed": False}], "").injected
+    skipped = {"event": "skipped", "task": "t", "changed": False}
+    assert not Outcome(2, [injected, skipped], "").injected
+    assert Outcome(2, [injected, skipped, injected], "").injected  # the next task of that name
