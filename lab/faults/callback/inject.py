@@ -59,7 +59,7 @@ class CallbackModule(CallbackBase):
             file.write(json.dumps(entry) + "\n")
 
     def v2_playbook_on_task_start(self, task, is_conditional) -> None:
-        """Inject at the first start of the task; what that one was spared, being skipped, meets the next of its name."""
+        """Inject at the first start of the task; where that one is skipped, the next of its name meets it."""
         name = task.get_name().strip()
         if name not in (self._inject.get("task"), self._spared):
             return
