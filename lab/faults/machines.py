@@ -47,8 +47,8 @@ class Outcome:
     @property
     def injected(self) -> bool:
         """Whether the run came to the task where something was to happen, and did not skip it."""
-        events = [one["event"] for one in self.events if one["event"] in ("injected", "skipped")]
-        return events[-1:] == ["injected"]
+        events = [one["event"] for one in self.events]
+        return "injected" in events and "skipped" not in events
 
     def changed(self) -> list[str]:
         """Return the names of the tasks that changed something, in order."""

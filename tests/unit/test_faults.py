@@ -1,7 +1,10 @@
 """The fault campaign's own logic: what it demands of a run, and which cases follow each other on one machine."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,6 +117,43 @@ def test_each_case_injects_at_a_task_that_there_is():
 def test_a_task_that_was_skipped_met_nothing():
     injected = {"event": "injected", "task": "t", "changed": False}
     assert Outcome(2, [injected], "").injected
-    skipped = {"event": "skipped", "task": "t", "changed": False}
-    assert not Outcome(2, [injected, skipped], "").injected
-    assert Outcome(2, [injected, skipped, injected], "").injected  # the next task of that name
+    assert not Outcome(2, [injected, {"event": "skipped", "task": "t", "changed": False}], "").injected
+
+
+def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tmp_path):
+    marker = tmp_path / "injected"
+    play = [
+        {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "tasks": [
+                {"name": "t", "ansible.builtin.debug": {"msg": "would be done"}, "when": False},
+                {"name": "between", "ansible.builtin.stat": {"path": str(marker)}, "register": "between"},
+                {"name": "t", "ansible.builtin.stat": {"path": str(marker)}, "register": "then"},
+                {
+                    "name": "compare",
+                    "ansible.builtin.assert": {"that": "then.stat.exists and not between.stat.exists"},
+                },
+            ],
+        }
+    ]
+    (tmp_path / "play.yml").write_text(json.dumps(play))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", tmp_path / "play.yml"],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/lab/faults/callback",
+            "ANSIBLE_CALLBACKS_ENABLED": "inject",
+            "LAB_RECORD": str(tmp_path / "record.jsonl"),
+            "LAB_INJECT": json.dumps({"task": "t", "argv": ["touch", str(marker)]}),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    events = [json.loads(line)["event"] for line in (tmp_path / "record.jsonl").read_text().splitlines()]
+    assert events.count("injected") == 1
+    assert "skipped" not in events

@@ -40,7 +40,7 @@ class CallbackModule(CallbackBase):
         progress = callback_loader.get("progress", class_only=True)
         self._explained = lambda result: progress.explained(progress.answer_of(result))  # what the user reads
         self._inject = json.loads(os.environ.get("LAB_INJECT") or "{}")
-        self._injected = self._spared = ""
+        self._injected = ""
 
     def _write(self, event: str, result) -> None:
         answer = result.result
@@ -59,13 +59,12 @@ class CallbackModule(CallbackBase):
             file.write(json.dumps(entry) + "\n")
 
     def v2_playbook_on_task_start(self, task, is_conditional) -> None:
-        """Inject at the first start of the task; where that one is skipped, the next of its name meets it."""
-        name = task.get_name().strip()
-        if name not in (self._inject.get("task"), self._spared):
+        """Inject at the first start of the task; not at a message of its name, which foresees it for --check."""
+        if task.get_name().strip() != self._inject.get("task") or task.action in ("debug", "ansible.builtin.debug"):
             return
-        inject, self._inject, self._spared = self._inject, {}, ""
+        inject, self._inject = self._inject, {}
         self._injected = task._uuid
-        self._append({"event": "injected", "task": name, "changed": False})
+        self._append({"event": "injected", "task": inject["task"], "changed": False})
         if "argv" in inject:
             subprocess.run(inject["argv"], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         if "kill" in inject:
@@ -78,8 +77,7 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_skipped(self, result) -> None:
         """Write down that the task had nothing to do on this machine, so that something else met what was injected."""
         if result.task._uuid == self._injected:
-            self._spared = result.task.get_name().strip()
-            self._append({"event": "skipped", "task": self._spared, "changed": False})
+            self._append({"event": "skipped", "task": result.task.get_name().strip(), "changed": False})
 
     def v2_runner_on_failed(self, result, ignore_errors=False) -> None:
         """Write down a task that failed."""
