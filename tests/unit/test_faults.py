@@ -146,6 +146,7 @@ def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tm
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/lab/faults/callback",
             "ANSIBLE_CALLBACKS_ENABLED": "inject",
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "LAB_RECORD": str(tmp_path / "record.jsonl"),
             "LAB_INJECT": json.dumps({"task": "t", "argv": ["touch", str(marker)]}),
         },
