@@ -64,7 +64,7 @@ unit: venv ## tests that need no machine
 windows: venv ## the simulated Windows PC: pywinrm's own tests, Ansible on the wire, the Windows half on every machine
 	python -m pytest --numprocesses $(WORKERS) --dist loadgroup -m 'not campaign' tests/windows tests/winsim --ignore=tests/winsim/unit
 
-test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), hang more programs, kill Install.ps1 after each step, let it go the whole way, copy 200 MiB through wsl_winrm and wsl_interop
+test-interrupts: venv ## cut the connection at five points of the Windows half (SEED=… for others), hang more programs, kill Install.ps1 and its work on disks after each step, let it go the whole way, copy 200 MiB through wsl_winrm and wsl_interop
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/unit/bootstrap tests/windows tests/winsim --ignore=tests/winsim/unit
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)

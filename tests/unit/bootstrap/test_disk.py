@@ -136,6 +136,7 @@ def test_no_is_an_answer(pc):
         assert (disks(pc), stops(pc)) == ({PLACE: DISK}, [])
 
 
+@pytest.mark.campaign
 def test_a_backup_that_breaks_off_is_made_anew(pc):
     pc.machine.faults["wsl"] = {"export": 5 * MIB}
     pc.kill = lambda argv: "--export" in argv and pc.kill_once()
@@ -146,6 +147,7 @@ def test_a_backup_that_breaks_off_is_made_anew(pc):
     assert disks(pc) == {PLACE: DISK, FILE: DISK}
 
 
+@pytest.mark.campaign
 def test_a_backup_that_is_not_whole_is_none(pc):
     pc.machine.faults["wsl"] = {"export": 5 * MIB}  # and it says that all is well
     code, said = pc.start(Yes=True, Backup=FILE)
@@ -159,6 +161,7 @@ def test_a_backup_that_is_not_whole_is_none(pc):
     assert disks(pc) == {PLACE: DISK}
 
 
+@pytest.mark.campaign
 def test_where_a_backup_does_not_fit(make_pc):
     pc = ready(make_pc, free_d=2)
     refused(pc, "Drive D: has 2 GB left, and 3 GB are needed.", Backup=FILE)
@@ -198,6 +201,7 @@ def test_a_backup_comes_back_and_the_distribution_stays_the_same(pc):
     assert pc.machine.registry.view(pc.user).get(wsl.HKCU_LXSS, "DefaultDistribution") == before
 
 
+@pytest.mark.campaign
 def test_a_backup_comes_back_where_the_distribution_is_gone(pc):
     conf = b"[user]\ndefault=dev\n"
     pc.inside.guests[distribution(pc).id].files["/etc/wsl.conf"] = conf
@@ -210,6 +214,7 @@ def test_a_backup_comes_back_where_the_distribution_is_gone(pc):
     assert read(pc) == (b"precious", b"dev")
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("state", [1, 3], ids=["registered", "half registered"])
 def test_a_distribution_that_was_being_made_again_is_made(pc, state):
     pc.inside.guests[distribution(pc).id].files["/etc/wsl.conf"] = b"[user]\ndefault=dev\n"
@@ -249,6 +254,7 @@ def test_a_backup_that_does_not_start_leaves_the_former_disk(pc):
     assert (disks(pc), pc.state()["person"]) == ({FILE: 900 * MIB}, {})
 
 
+@pytest.mark.campaign
 def test_a_copy_of_the_backup_that_breaks_off(pc):
     done(pc, "Done:", Backup=FILE)
     write(pc, b"spoilt")
@@ -282,6 +288,7 @@ def test_the_disk_moves_to_another_drive(pc):
     assert disks(pc) == {"D:\\linux work\\ext4.vhdx": DISK}
 
 
+@pytest.mark.campaign
 def test_where_the_disk_cannot_move(make_pc):
     pc = ready(make_pc, free_d=2)
     refused(pc, "Drive D: has 2 GB left, and 3 GB are needed.", Move="D")
@@ -309,6 +316,7 @@ def test_a_disk_that_does_not_start_at_its_new_place_goes_and_the_former_one_sta
     assert pc.state()["person"] == {}
 
 
+@pytest.mark.campaign
 def test_what_is_written_while_the_disk_is_copied_is_not_lost(pc):
     pc.kill = lambda argv: "/setowner" in argv and write(pc, b"newer")
     code, said = pc.start(Yes=True, Move="D")
@@ -318,6 +326,7 @@ def test_what_is_written_while_the_disk_is_copied_is_not_lost(pc):
     assert pc.state()["person"] == {}
 
 
+@pytest.mark.campaign
 def test_what_was_written_to_both_disks_after_a_kill_stays(pc):
     pc.kill = lambda argv: "BasePath" in argv and (write(pc, b"newer"), pc.kill_once())
     assert pc.start(Yes=True, Move="D")[0] == -9
@@ -328,6 +337,7 @@ def test_what_was_written_to_both_disks_after_a_kill_stays(pc):
     assert disks(pc) == {PLACE: DISK, MOVED: DISK}
 
 
+@pytest.mark.campaign
 def test_a_move_that_was_killed_is_ended_by_the_next_start_whatever_that_is(pc):
     pc.kill = lambda argv: "BasePath" in argv and pc.kill_once()
     assert pc.start(Yes=True, Move="D")[0] == -9
@@ -342,6 +352,7 @@ def test_a_move_that_was_killed_is_ended_by_the_next_start_whatever_that_is(pc):
     assert pc.state()["machine"]["install"]["drive"] == "D"
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("at", ["BasePath", "gone"])
 def test_a_new_disk_that_was_in_use_stays_whatever_happens(pc, at):
     """The PC lost power, was used for days, and WSL happens not to start when Install.cmd is started again."""
@@ -360,6 +371,7 @@ def test_a_new_disk_that_was_in_use_stays_whatever_happens(pc, at):
     assert (disks(pc), read(pc)) == ({MOVED: DISK}, (b"work of days", b"dev"))
 
 
+@pytest.mark.campaign
 def test_a_registry_that_fell_behind_when_the_power_failed_costs_no_disk(pc):
     def kill(argv):
         return not pc.machine.files.exists(PLACE) and pc.kill_once()
@@ -373,6 +385,7 @@ def test_a_registry_that_fell_behind_when_the_power_failed_costs_no_disk(pc):
     assert (disks(pc), read(pc)) == ({MOVED: DISK}, (b"precious", b"dev"))
 
 
+@pytest.mark.campaign
 def test_what_somebody_has_moved_elsewhere_meanwhile_stays(pc):
     pc.kill = lambda argv: "/setowner" in argv and pc.kill_once()
     assert pc.start(Yes=True, Move="D")[0] == -9
@@ -406,6 +419,7 @@ def test_a_disk_gives_room_back(pc):
     assert read(pc) == (b"precious", b"dev")
 
 
+@pytest.mark.campaign
 def test_a_disk_that_cannot_be_shrunk_stays(pc):
     pc.machine.faults["programs"] = [{"program": "diskpart.exe", "rc": 5, "times": 1}]
     code, said = pc.start(Yes=True, Shrink=True)
@@ -414,6 +428,7 @@ def test_a_disk_that_cannot_be_shrunk_stays(pc):
     assert (disks(pc), read(pc)) == ({PLACE: DISK}, (b"precious", b"dev"))
 
 
+@pytest.mark.campaign
 def test_no_room_to_shrink(make_pc):
     pc = ready(make_pc, free_c=2)
     refused(pc, "Drive C: has 2 GB left, and 3 GB are needed.", Shrink=True)
@@ -434,6 +449,7 @@ def test_one_at_a_time_and_only_where_there_is_something(make_pc, pc):
     refused(bare, "WSL is not installed, or too old.", Shrink=True)
 
 
+@pytest.mark.campaign
 def test_another_account_does_not_see_the_distribution(pc):
     refused(pc, "Another account's password was given", Move="D", StartedBy="S-1-5-21-1-2-3-1002")
 
