@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,11 @@ HANGS = (
 # --- words -------------------------------------------------------------------------------------------------------
 
 CATALOGUE = Path(__file__).resolve().with_name("zh_CN.yml")
-"""What is said in Chinese: each English text with its translation."""
+"""What this program says in Chinese: each English text with its translation."""
 WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 """Characters of two columns, between which a line may end."""
 PIECE = re.compile(f" ?[（《【]*(?:[{WIDE}]|[^\\s{WIDE}]+)[，。、；：）》】！？]*")
 """What stays together at the end of a line: a word, or one Chinese character, with its punctuation."""
-SHORTEST = 30
-"""Characters of a text at least that is looked for in what roles say, and not only said by the program itself."""
 _chinese: dict[str, str] = {}
 
 
@@ -115,15 +114,105 @@ def say(text: str) -> str:
     return _chinese.get(text, text)
 
 
+# --- what roles say ----------------------------------------------------------------------------------------------
+
+ROLES, TASKS = (Path(__file__).resolve().with_name(f"zh_CN_{name}.yml") for name in ("roles", "tasks"))
+"""What roles say, and how their tasks are called: each English text with its translation."""
+HOLE = r"( ?\{\d*\}|\b[a-z0-9]+(?:_[a-z0-9]+)+\b)"
+"""What is another word each time: {} and, since the inventory has its own, the name of a variable."""
+BEGIN = re.compile(r"""[.:;!?)…"'|] """)
+"""After which another text may begin."""
+STOPS = {".": "。", ";": "；"}
+LATIN, IDEOGRAPH = re.compile(r"[A-Za-z0-9]"), re.compile("[\u4e00-\u9fff]")
+"""Between which a blank stands."""
+
+
+class Text:
+    """A text with its translation, and how it is found in a message; without the full stop at its end."""
+
+    def __init__(self, english: str, other: str) -> None:
+        self.other = other.removesuffix("。")
+        self._parts = re.split(HOLE, english.removesuffix("."))
+        self.begins_late = not self._parts[0]
+        self._open = not self._parts[-1] and self.other.endswith("}")  # what stands for its last hole may be long
+        self.literal = max(self._parts[::2], key=len)
+        self.weight = len("".join(self._parts[::2]))
+
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Return the regular expression of the text. A hole may be empty, but not one that begins the text."""
+        words = [re.escape(part) for part in self._parts]
+        for place in range(1, len(words), 2):
+            part, before, after = self._parts[place], self._parts[place - 1], self._parts[place + 1]
+            words[place] = "([a-z0-9_]+)"
+            if part.endswith("}") and before.rfind("(") > before.rfind(")") and after.startswith(")"):
+                words[place] = part[:-2] + r"((?:[^()]|\([^()]*\))*|.*?)"
+            elif part == "{}":
+                words[place] = "(.*?)" if place > 1 or before else r"((?:(?!\. ).)+?)"
+            elif part == " {}":
+                words[place] = "(?: (.+?))?" if after[:1] in ("", " ") else " (.*?)"
+        ends = "" if self._open else r"|[.;]$|[.;] " + "| " * self._parts[-1].endswith((":", "!", "?", ")", '"', "'"))
+        return re.compile("".join(words) + rf"(?=$| {NOTHING_CHANGED}$" + ends + ")")
+
+    def filled(self, found: re.Match[str]) -> str:
+        """Return the translation with what stands in the message for the holes."""
+        said = list(zip(self._parts[1::2], found.groups(), strict=True))
+        names = dict(said)
+        words = [translated(word or "") for name, word in said if name.endswith("}")]
+        text, count = "", 0
+        for place, part in enumerate(re.split(HOLE, self.other)):
+            if place % 2 and part.endswith("}"):
+                number = part.strip(" {}")
+                text = joined(text + part[: part.index("{")], words[int(number) if number else count])
+                count += 1
+            else:
+                text = joined(text, (names.get(part) or part) if place % 2 else part)
+        return text
+
+
+def joined(text: str, other: str) -> str:
+    """Return two texts as one, with a blank between a Chinese character and a Latin letter or a number."""
+    if LATIN.match(other) and IDEOGRAPH.match(text[-1:]):
+        return f"{text} {other}"
+    if IDEOGRAPH.match(other) and re.match(r"[A-Za-z0-9.:;,)]", text[-1:]):
+        return f"{text} {other}"
+    return text + other
+
+
+@functools.cache
+def texts(catalogue: Path) -> dict[str, Text]:
+    """Return the texts of a catalogue; read when the first of them is asked for."""
+    loaded = yaml.load(catalogue.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return {english: Text(english, other) for english, other in loaded.items()}
+
+
+def pieces(message: str) -> Iterator[tuple[str, str | None]]:
+    """Return what a message is made of: each text that is known with its translation, and what is between them."""
+    known = [text for text in texts(ROLES).values() if text.literal in message]
+    at = 0
+    while at < len(message):
+        found = [(text, match) for text in known if (match := text.pattern.match(message, at))]
+        if found:
+            text, match = min(found, key=lambda one: (one[0].begins_late and len(one[1][1]), -one[0].weight))
+            end, other = match.end(), text.filled(match)
+            if stop := message[end : end + 1].strip():
+                other, end = other + STOPS[stop] * (other[-1] not in "。；：！？"), end + 1
+        else:
+            later = BEGIN.search(message, at)
+            end, other = later.end() - 1 if later else len(message), None
+        yield message[at:end], other
+        at = end + len(message[end:]) - len(message[end:].lstrip())
+
+
 def translated(message: str) -> str:
-    """Return a message of a role in the language that is spoken; a word in it may be another one in each run."""
-    for text, other in _chinese.items():
-        pattern = re.escape(text).replace(r"\{\}", r"(\S+)")
-        if len(text) >= SHORTEST and (found := re.fullmatch(pattern, message)):
-            for word in found.groups():
-                other = other.replace("{}", word, 1)
-            return other
-    return message
+    """Return a message of a role in the language that is spoken, as far as its texts are known."""
+    if not _chinese:
+        return message
+    text = ""
+    for piece, other in pieces(message):
+        other = piece if other is None else other
+        text += " " * bool(text and text[-1] not in "。；：！？）" and other[0] not in "（，") + other
+    return text
 
 
 def columns(text: str) -> int:
@@ -271,6 +360,16 @@ def title(name: str) -> str:
     return re.sub(r"^((?:.* : )?)\w+ \| ", r"\1", name.strip())
 
 
+def named(title: str) -> str:
+    """Return the title of a task in the language that is spoken."""
+    role, colon, name = title.rpartition(" : ")
+    tasks = texts(TASKS) if _chinese else {}
+    for text in [tasks[name]] if name in tasks else tasks.values():
+        if found := text.pattern.fullmatch(name):
+            return role + colon + text.filled(found)
+    return title
+
+
 # --- while it runs -----------------------------------------------------------------------------------------------
 
 
@@ -357,7 +456,7 @@ class Heartbeat:
                 lines.append(f"{time_so_far}  {names(notes)}  {files}{far}")
                 hosts = [host for host in hosts if host not in notes]
             if hosts:
-                lines.append(f"{time_so_far}  {names(hosts)}  {task.name}")
+                lines.append(f"{time_so_far}  {names(hosts)}  {named(task.name)}")
         return lines
 
     def _note(self, host: str) -> dict[str, Any] | None:
@@ -540,7 +639,9 @@ class Summary:
                 lines.append((f"  {left(say('left out'), 12)}{say('it was not reached')}", C.COLOR_SKIP))
             if host.failure:
                 role, task, message = host.failure
-                head, text = ("paused", message) if host.paused else ("failed", f"{task}: {message}")
+                head, text = (
+                    ("paused", message) if host.paused else ("failed", say("{}: {}").format(named(task), message))
+                )
                 color = C.COLOR_WARN if host.paused else C.COLOR_ERROR
                 lines += [(line, color) for line in self._block(say(head), text)]
             if len(lines) and lines[-1] == (name, None):
@@ -579,7 +680,9 @@ class Summary:
         lines = [say("failed")]
         for (task, _), hosts in list(sorts.items())[:SORTS]:
             failure = self.hosts[hosts[0]].failure
-            lines += self._wrap(f"{names(hosts)}: {task}: {failure[2] if failure else ''}", "  ", "    ")
+            lines += self._wrap(
+                say("{}: {}").format(f"{names(hosts)}: {named(task)}", failure[2] if failure else ""), "  ", "    "
+            )
         if len(sorts) > SORTS:
             lines.append("  " + say("and {} other failures; the run above has them all").format(len(sorts) - SORTS))
         return [(line, C.COLOR_ERROR) for line in lines]

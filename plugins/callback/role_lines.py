@@ -312,8 +312,8 @@ class CallbackModule(Default):
             self._tell("", said, C.COLOR_WARN)
             return
         self._say(name, say("failed"), unit.title, part.seconds, C.COLOR_ERROR)
-        task = progress.title(result.task.get_name()).rpartition(" : ")[2]
-        self._tell("", f"{task}: {said}", C.COLOR_ERROR)
+        task = progress.named(progress.title(result.task.get_name()).rpartition(" : ")[2])
+        self._tell("", say("{}: {}").format(task, said), C.COLOR_ERROR)
         if C.DEFAULT_LOG_PATH:
             self._tell("", say("All that was said and done is in {}.").format(C.DEFAULT_LOG_PATH), C.COLOR_ERROR)
 

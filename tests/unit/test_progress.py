@@ -388,7 +388,7 @@ def test_the_screen_in_chinese(chinese):
         "  无需改动    windows_proxy",
         "pc-wsl",
         "  无需改动    wsl_proxy",
-        "  失败        docker_engine : Stop: No.",
+        "  失败        docker_engine : 停下：No.",
         "下一步",
         "  - 请先处理“失败”一项的问题，然后重新运行。没有任何更改。",
     ]

@@ -210,15 +210,14 @@ pc-wsl  无需改动    looks
 pc-wsl  已完成      来自 Docker 官方软件源的 Docker Engine
 pc-wsl  已撤销      从附近的镜像站获取 Ubuntu 软件包，不走代理
 pc      失败        Windows 上的 CUDA 工具包，不改动驱动
-        Refuse what cannot work: The disk of Windows is full. Make room (24 GB),
-        then run again; it goes on from there and loses nothing.
+        拒绝行不通的设置：The disk of Windows is full. Make room (24 GB), then
+        run again; it goes on from there and loses nothing.
         完整记录在 FOLDER/log。
 
 总结（
 pc
-  失败        cuda : Refuse what cannot work: The disk of Windows is full. Make
-              room (24 GB), then run again; it goes on from there and loses
-              nothing.
+  失败        cuda : 拒绝行不通的设置：The disk of Windows is full. Make room
+              (24 GB), then run again; it goes on from there and loses nothing.
 pc-wsl
   已完成      docker         来自 Docker 官方软件源的 Docker Engine
   已撤销      apt_mirror     从附近的镜像站获取 Ubuntu 软件包，不走代理

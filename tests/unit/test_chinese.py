@@ -1,0 +1,132 @@
+"""What roles, their modules and the names of their tasks are in Chinese: all of it, and whole messages."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.unit import messages
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = [
+    *("filter/refusals", "filter/preflight_report", "connection/wsl_interop", "action/check_values"),
+    *("action/windows_transfer", "modules/apt_source", "modules/apt_facts", "modules/json_merge"),
+    *("modules/managed_files", "modules/service_current", "module_utils/apt_program", "lookup/pins"),
+]
+"""Plugins whose words a person reads, where a task fails."""
+GIVEN = yaml.safe_load((ROOT / "tests" / "unit" / "chinese.yml").read_text(encoding="utf-8"))
+LEFT_OUT = set(GIVEN["left_out"])
+
+
+def _load():
+    specification = importlib.util.spec_from_file_location("progress", ROOT / "plugins" / "callback" / "progress.py")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["progress"] = module  # dataclasses look themselves up there
+    specification.loader.exec_module(module)
+    return module
+
+
+progress = _load()
+pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")  # of patterns in the roles, for Jinja
+
+
+@pytest.fixture(autouse=True)
+def chinese():
+    progress.speak("zh")
+    yield
+    progress.speak("en")
+
+
+# --- all of it ---------------------------------------------------------------------------------------------------
+
+
+def english_in(text: str) -> list[str]:
+    """Return what of a text, with numbers in its holes, stays English."""
+    numbers = iter(range(1, 99))
+    text = re.sub(r"^\{\} (?=[A-Z][a-z])", "", text)  # another sentence
+    message = re.sub(r"\{\}", lambda _: f"‹{next(numbers)}›", text)
+    return [piece for piece, other in progress.pieces(message) if other is None and re.search("[A-Za-z]{2,}", piece)]
+
+
+def of_roles() -> set[str]:
+    texts = {text for _, text in [*messages.of_roles(), *messages.of_playbooks(), *messages.of_scripts()]}
+    assert len(texts) > 300
+    assert {
+        "This machine does not use apt. Set apt_mirror_state to ignore.",  # a check
+        "The connection broke off, five times. Run again when the line is better.",  # a table of causes
+        "{} could not be installed. {} (apt says: {})",  # a task
+        "finds no GPU",  # a choice in a sentence
+        "wsl-proxy-upstream: there is no default route (yet), so nobody knows where Windows is.",  # a script
+    } <= texts
+    return texts
+
+
+def test_every_message_of_roles_and_playbooks_is_there_in_chinese():
+    assert {text: english for text in of_roles() - LEFT_OUT if (english := english_in(text))} == {}
+
+
+def of_plugin(name: str) -> set[str]:
+    """Return the texts of a plugin, without the patterns that apt_program looks for in apt's words."""
+    texts = set(messages.of_python(ROOT / "plugins" / f"{name}.py"))
+    return {text for text in texts if name != "module_utils/apt_program" or not re.search(r"[|\\]", text)}
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_every_message_of_a_plugin_is_there_in_chinese(plugin):
+    texts = of_plugin(plugin)
+    assert len(texts) > 0
+    assert {text: english for text in texts - LEFT_OUT if (english := english_in(text))} == {}
+
+
+def test_nothing_is_left_out_that_nobody_says():
+    texts = of_roles().union(*map(of_plugin, PLUGINS))
+    assert sorted(LEFT_OUT - texts) == []
+
+
+def test_every_task_has_a_chinese_name():
+    names = {name for _, name in messages.tasks()}
+    assert len(names) > 250
+    assert sorted(name for name in names if progress.named(name) == name) == []
+    assert progress.named("cuda_windows : Install CUDA 13.4.1") == "cuda_windows : 安装 CUDA 13.4.1"
+
+
+def test_every_translation_is_of_something_that_is_said():
+    names = {name for _, name in messages.tasks()}
+    assert sorted(set(yaml.safe_load(progress.TASKS.read_text(encoding="utf-8"))) - names) == []
+
+
+@pytest.mark.parametrize("catalogue", [progress.ROLES, progress.TASKS], ids=["roles", "tasks"])
+def test_each_translation_has_the_places_of_its_text(catalogue):
+    for text, other in yaml.safe_load(catalogue.read_text(encoding="utf-8")).items():
+        numbers, places = text.count("{}"), re.findall(r"\{(\d*)\}", other)
+        assert places == [""] * numbers or sorted(places) == [str(number) for number in range(numbers)], text
+
+
+# --- whole messages ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("one", GIVEN["messages"], ids=lambda one: one["name"])
+def test_a_whole_message_is_said_in_chinese(one):
+    assert progress.said({"msg": one["said"]}) == one["chinese"]
+
+
+def test_a_message_stays_english_where_english_is_spoken():
+    progress.speak("en")
+    for one in GIVEN["messages"]:
+        assert progress.said({"msg": one["said"]}) == one["said"]
+    assert progress.named("cuda_windows : Install CUDA 13.4.1") == "cuda_windows : Install CUDA 13.4.1"
+
+
+def test_a_long_message_of_a_vendor_is_looked_through_in_no_time():
+    log = "[1a2b:0001] (Warning) Package 'x' (1.0; amd64) could not be fetched: it says \"no\". " * 300
+    message = f"Visual Studio's bootstrapper is missing. The installer of Visual Studio 2022 {log} Nothing was changed."
+    progress.translated(message[:2000])
+    began = time.perf_counter()
+    assert progress.translated(message).endswith("没有任何更改。")
+    assert time.perf_counter() - began < 3
