@@ -154,7 +154,8 @@ proof() {
 # Which promises hold; for this, Windows need not treat the terminal as an administrator's.
 status() {
     cd "$code"
-    export USER=root HOME=/root PATH="$venv/bin:$PATH" ANSIBLE_WSL_INTEROP_ELEVATED=false VERIFY_RUN='wsl-dl run'
+    ANSIBLE_PROGRESS_LANGUAGE=$(language)
+    export USER=root HOME=/root PATH="$venv/bin:$PATH" ANSIBLE_WSL_INTEROP_ELEVATED=false VERIFY_RUN='wsl-dl run' ANSIBLE_PROGRESS_LANGUAGE
     exec "$venv/bin/python" -m pytest verify --hosts='ansible://windows,ansible://wsl' --ansible-inventory=inventory/mine --force-ansible --tb=no -rN
 }
 

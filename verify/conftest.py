@@ -13,6 +13,7 @@ import pytest
 
 from verify import causes, runner
 from verify.fixtures import user_run as user_run
+from verify.language import left, say
 
 ROLES = sorted(path.name for path in (Path(__file__).resolve().parent.parent / "roles").iterdir())
 SETTINGS = {"proxy_port": 7890, "wsl_distribution": "", "wsl_user": ""}
@@ -129,6 +130,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     width = max((len(answer.host) for answer in answers), default=0)
     colours = {"holds": {"green": True}, "BROKEN": {"red": True}, "not asked": {"light": True}}
     for answer in answers:
-        note = f": {answer.note}" if answer.note else ""
-        line = f"{answer.outcome:<9}  {answer.host:<{width}}  {answer.text}{note}"
+        cause, arrow, remedy = answer.note.partition(" -> ")
+        note = ": " * bool(cause) + say(cause) + arrow + say(remedy)
+        line = f"{left(say(answer.outcome), 9)}  {answer.host:<{width}}  {say(answer.text)}{note}"
         terminalreporter.write_line(line, **colours[answer.outcome])

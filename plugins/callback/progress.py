@@ -43,7 +43,8 @@ description:
   - A task that fails on purpose, because somebody has to do something that it may not do, has the variable
     C(progress_pauses). Its host is called paused.
   - In the summary a role is named with the description in its C(meta/main.yml).
-  - It speaks Chinese where O(language) says so; what the roles themselves say stays English.
+  - It speaks Chinese where O(language) says so, and says what roles refuse and why they fail in Chinese, too. A
+    vendor's own words stay as they are.
   - Under the stdout callback C(role_lines) it leaves to that what Ansible's own lines need explained.
 options:
   language:
@@ -118,6 +119,8 @@ def say(text: str) -> str:
 
 ROLES, TASKS = (Path(__file__).resolve().with_name(f"zh_CN_{name}.yml") for name in ("roles", "tasks"))
 """What roles say, and how their tasks are called: each English text with its translation."""
+MESSAGES = [ROLES]
+"""The catalogues that messages are looked through for; the folder verify adds its own."""
 HOLE = r"( ?\{\d*\}|\b[a-z0-9]+(?:_[a-z0-9]+)+\b)"
 """What is another word each time: {} and, since the inventory has its own, the name of a variable."""
 BEGIN = re.compile(r"""[.:;!?)…"'|] """)
@@ -188,7 +191,7 @@ def texts(catalogue: Path) -> dict[str, Text]:
 
 def pieces(message: str) -> Iterator[tuple[str, str | None]]:
     """Return what a message is made of: each text that is known with its translation, and what is between them."""
-    known = [text for text in texts(ROLES).values() if text.literal in message]
+    known = [text for catalogue in MESSAGES for text in texts(catalogue).values() if text.literal in message]
     at = 0
     while at < len(message):
         found = [(text, match) for text in known if (match := text.pattern.match(message, at))]

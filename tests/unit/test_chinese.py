@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import sys
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from tests.unit import messages
+from verify.causes import known
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = [
@@ -33,7 +35,10 @@ def _load():
 
 
 progress = _load()
-pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")  # of patterns in the roles, for Jinja
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:invalid escape sequence"),  # of patterns in the roles, for Jinja
+    pytest.mark.filterwarnings("ignore:Unknown pytest.mark.promise"),  # verify/conftest.py registers it
+]
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +111,78 @@ def test_each_translation_has_the_places_of_its_text(catalogue):
     for text, other in yaml.safe_load(catalogue.read_text(encoding="utf-8")).items():
         numbers, places = text.count("{}"), re.findall(r"\{(\d*)\}", other)
         assert places == [""] * numbers or sorted(places) == [str(number) for number in range(numbers)], text
+
+
+# --- the table of promises ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def verify(monkeypatch):
+    monkeypatch.setattr(progress, "MESSAGES", [progress.ROLES, ROOT / "verify" / "zh_CN.yml"])
+
+
+def test_every_promise_and_remedy_is_there_in_chinese(verify):
+    modules = (importlib.import_module(f"verify.{name}") for name in ("test_windows", "test_wsl"))
+    marks = [
+        mark
+        for module in modules
+        for test in vars(module).values()
+        for mark in getattr(test, "pytestmark", [])
+        if mark.name == "promise"
+    ]
+    assert len(marks) > 20
+    texts = {mark.args[0] for mark in marks} | {mark.kwargs["remedy"] for mark in marks}
+    texts |= {
+        one.remedy.replace("{user}", "mei") for area in ("relay", "docker", "apt", "shell") for one in known(area)
+    }
+    texts |= {one.remedy for wsl in (True, False) for one in known("nvidia", wsl)}
+    assert {text: english for text in texts if (english := english_in(text))} == {}
+
+
+@pytest.mark.parametrize("file", ["test_windows", "test_wsl"])
+def test_every_word_of_a_broken_promise_is_there_in_chinese(verify, file):
+    tree = ast.parse((ROOT / "verify" / f"{file}.py").read_text(encoding="utf-8"))
+    texts = {
+        "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in getattr(said, "values", [said]))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert) and isinstance(said := node.msg, ast.Constant | ast.JoinedStr)
+    }
+    assert len(texts) > 1
+    whole = {
+        "{} in {} shell leads docker elsewhere{}": "{} in a login shell leads docker elsewhere, set in {}",
+        "{}\n{}": "",
+    }
+    texts = {whole.get(text, text) for text in texts} - {"{} {} is {}"}  # it begins with "the machine's"
+    assert {text: english for text in texts if (english := english_in(text))} == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "other"),
+    [
+        (
+            "the machine's http_proxy is http://***@10.1.2.3:8080",
+            "机器的 http_proxy 是 http://***@10.1.2.3:8080",
+        ),
+        (
+            "DOCKER_HOST=tcp://10.1.2.3:2375 in a login shell leads docker elsewhere, set in ~/.profile:3, ~/.zshrc:9",
+            "登录 shell 里的 DOCKER_HOST=tcp://10.1.2.3:2375 把 docker 引到了别处，设在 ~/.profile:3, ~/.zshrc:9",
+        ),
+        (
+            "the context remote in an interactive shell leads docker elsewhere",
+            "交互 shell 里的 the context remote 把 docker 引到了别处",
+        ),
+        ("wsl-dl run --tags docker_engine again", "请再次运行 wsl-dl run --tags docker_engine"),
+        ("run playbooks/site.yml --tags cuda_wsl again", "请再次运行 playbooks/site.yml --tags cuda_wsl"),
+        (
+            "wsl-dl run --tags docker_engine again, which puts mei into the group docker, then open a new terminal",
+            "请再次运行 wsl-dl run --tags docker_engine，它会把 mei 加入 docker 组，然后打开新的终端",
+        ),
+        ("rests on: the relay waits for connections", "取决于：中继等待连接"),
+        ("E: The repository 'x' is not signed.", "E: The repository 'x' is not signed."),
+    ],
+)
+def test_a_line_of_the_table_is_said_in_chinese(verify, said, other):
+    assert progress.translated(said) == other
 
 
 # --- whole messages ----------------------------------------------------------------------------------------------

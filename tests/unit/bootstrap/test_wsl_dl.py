@@ -110,7 +110,7 @@ def test_status_is_the_table_of_promises_in_any_terminal(pc):
     assert pc.calls == [
         "sudo -- wsl-dl status",
         "python -m pytest verify --hosts=ansible://windows,ansible://wsl --ansible-inventory=inventory/mine"
-        " --force-ansible --tb=no -rN proxy= elevated=false wsl-dl run",
+        " --force-ansible --tb=no -rN proxy= elevated=false enwsl-dl run",
     ]
 
 
