@@ -34,7 +34,7 @@ description:
     of CI and ansible-runner show the same.
   - A host that was not reached over WinRM gets a line with the cause and the remedy.
   - A task that takes long gets a line with the time so far, after O(first) seconds, then at twice that time, and so on;
-    at least every five minutes, every minute where the bytes are known (the action windows_transfer tells them).
+    at least every five minutes, every minute where the bytes are known (the action win_fetch tells them).
   - After the recap comes a summary, if a play of the run has the variable C(progress_next), a list of sentences on what
     to do after it. A role adds sentences of its own with C(ansible.builtin.set_stats), under the same name.
   - A sentence that fits only after some of the roles is a dictionary, C(text) with C(after), the names of these roles.
@@ -463,7 +463,7 @@ class Heartbeat:
         return lines
 
     def _note(self, host: str) -> dict[str, Any] | None:
-        """Return what a task noted for a host; windows_transfer writes it."""
+        """Return what a task noted for a host; win_fetch writes it."""
         try:
             return json.loads((self._notes / f"progress-{quote(host, safe='')}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

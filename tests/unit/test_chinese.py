@@ -18,7 +18,7 @@ from verify.causes import known
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = [
     *("filter/refusals", "filter/preflight_report", "connection/wsl_interop", "action/check_values"),
-    *("action/windows_transfer", "modules/apt_source", "modules/apt_facts", "modules/json_merge"),
+    *("action/win_fetch", "modules/apt_source", "modules/apt_facts", "modules/json_merge"),
     *("modules/managed_files", "modules/service_current", "module_utils/apt_program", "lookup/pins"),
 ]
 """Plugins whose words a person reads, where a task fails."""
@@ -64,7 +64,7 @@ def of_roles() -> set[str]:
     assert len(texts) > 300
     assert {
         "This machine does not use apt. Set apt_mirror_state to ignore.",  # a check
-        "The connection broke off, five times. Run again when the line is better.",  # a table of causes
+        "It had no network. Look at the system proxy, then run again.",  # a table of causes
         "{} could not be installed. {} (apt says: {})",  # a task
         "finds no GPU",  # a choice in a sentence
         "wsl-proxy-upstream: there is no default route (yet), so nobody knows where Windows is.",  # a script

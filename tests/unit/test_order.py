@@ -14,7 +14,7 @@ ORDER = {
     "wsl": ["wsl_proxy", "apt_mirror", "cuda_wsl", "docker_engine", "docker_proxy", "nvidia_ctk", "devcontainer"],
 }
 BOTH = ORDER["windows"] + ORDER["wsl"]
-INTERNAL = ["apt_source", "windows_download"]
+INTERNAL = ["apt_source"]
 
 
 def plays(name: str) -> list[dict]:

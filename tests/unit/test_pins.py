@@ -188,16 +188,3 @@ def test_roles_use_what_is_pinned(role, expression, pin):
 def test_another_version_has_no_checksum_until_the_user_gives_one():
     assert role_value("wsl_enable", "wsl_enable_msi_sha256", wsl_enable_version="2.7.13") == ""
     assert role_value("cuda_windows", "__cuda_windows_checksum", cuda_windows_version="13.3.0") == ""
-
-
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ("curl: (22) The requested URL returned error: 404", 'The vendor has removed this file. "make pins"'),
-        ("curl: (22) The requested URL returned error: 410", 'The vendor has removed this file. "make pins"'),
-        ("curl: (22) The requested URL returned error: 502", "The server or the proxy answers with an error."),
-    ],
-)
-def test_a_removed_file_is_not_called_a_broken_proxy(said, words):
-    cause = role_value("windows_download", "__windows_download_cause", ansible_failed_result={"rc": 22, "stderr": said})
-    assert cause.startswith(words)

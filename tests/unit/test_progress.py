@@ -266,7 +266,7 @@ def test_a_task_that_ended_is_not_spoken_of(heart):
 
 
 def test_bytes_are_shown_where_a_task_notes_them_and_at_least_once_a_minute(heart, tmp_path):
-    heart.begin("1", "windows_download : Wait", "lab-pc")
+    heart.begin("1", "cuda_windows : Fetch", "lab-pc")
     note(tmp_path, "lab-pc", 1 * GB)
     lines = spoken(heart, 320)
     assert lines[15] == ["… 15 s  lab-pc  cuda.exe  1.0 of 4.0 GB, 25 %, 100 MB/s, 30 s left"]
@@ -274,27 +274,27 @@ def test_bytes_are_shown_where_a_task_notes_them_and_at_least_once_a_minute(hear
 
 
 def test_half_a_note_is_no_note(heart, tmp_path):
-    heart.begin("1", "windows_download : Wait", "lab-pc")
+    heart.begin("1", "cuda_windows : Fetch", "lab-pc")
     (tmp_path / "progress-lab-pc.json").write_text('{"what": "cu')
-    assert list(spoken(heart, 20).values()) == [["… 15 s  lab-pc  windows_download : Wait"]]
+    assert list(spoken(heart, 20).values()) == [["… 15 s  lab-pc  cuda_windows : Fetch"]]
 
 
 def test_the_lines_in_chinese(heart, tmp_path, chinese):
     for number in range(1, 6):
-        heart.begin("1", "windows_download : Wait", f"pc{number}")
+        heart.begin("1", "cuda_windows : Fetch", f"pc{number}")
         note(tmp_path, f"pc{number}", number * GB / 20)
     assert list(spoken(heart, 20).values()) == [["… 15 秒  pc1, pc2, pc3 等，另有 2 台  cuda.exe  已完成 1 到 6 %"]]
 
 
 def test_many_hosts_share_a_line(heart, tmp_path):
     for number in range(1, 51):
-        heart.begin("1", "windows_download : Wait", f"pc{number:03}")
+        heart.begin("1", "cuda_windows : Fetch", f"pc{number:03}")
         if number > 10:
             note(tmp_path, f"pc{number:03}", number * GB / 20)
     assert list(spoken(heart, 20).values()) == [
         [
             "… 15 s  pc011, pc012, pc013 and 37 others  cuda.exe  at 13 to 62 %",
-            "… 15 s  pc001, pc002, pc003 and 7 others  windows_download : Wait",
+            "… 15 s  pc001, pc002, pc003 and 7 others  cuda_windows : Fetch",
         ]
     ]
 

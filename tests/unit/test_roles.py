@@ -13,7 +13,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
-INTERNAL = {"apt_source", "windows_download"}
+INTERNAL = {"apt_source"}
 """Roles that other roles call with explicit parameters. They keep the contract but for states and preflight."""
 PUBLIC = [role for role in ROLES if role not in INTERNAL]
 EXPRESSIONS = {"when", "changed_when", "failed_when", "until", "that"}

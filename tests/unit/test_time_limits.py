@@ -48,6 +48,8 @@ def tasks_with_limits(role: str) -> dict[str, set[bool]]:
                     for file in [file for file in files if re.fullmatch(wanted, file) and file not in above]:
                         included.add(file)
                         walk(files[file], limited, *above, file)
+                elif short == "win_fetch" and value.get("background"):
+                    found.setdefault(task["name"], set()).add(own)
                 elif short in ASKING and name.startswith(("ansible.", "community.")):
                     by_itself = short in ("command", "shell") and "timeout" in str(value)
                     found.setdefault(task["name"], set()).add(own or by_itself)
@@ -58,7 +60,7 @@ def tasks_with_limits(role: str) -> dict[str, set[bool]]:
     return found
 
 
-WINDOWS = ["cuda_windows", "visual_studio", "windows_base", "windows_download", "windows_proxy", "wsl_enable"]
+WINDOWS = ["cuda_windows", "visual_studio", "windows_base", "windows_proxy", "wsl_enable"]
 
 
 @pytest.mark.parametrize("role", WINDOWS)

@@ -638,26 +638,3 @@ def test_the_backup_of_the_wslconfig_of_an_earlier_version_keeps_the_former_valu
 
 def test_an_unknown_distribution_has_no_image_until_it_is_given():
     assert role_value("wsl_enable", "__wsl_enable_image_url", wsl_enable_distribution="Debian") == ""
-
-
-def test_a_download_continues_and_never_asks_the_environment_for_a_proxy():
-    known = {
-        "windows_download_url": "https://u/x.exe",
-        "windows_download_path": "C:\\d\\x.exe",
-        "windows_download_checksum": "md5:AB",
-    }
-    argv = role_value("windows_download", "__windows_download_argv", **known)
-    assert argv[argv.index("--continue-at") + 1] == "-"
-    assert argv[argv.index("--proxy") + 1] == ""
-    assert "--ssl-revoke-best-effort" in argv
-    assert "--ssl-revoke-best-effort" in role_value("windows_download", "__windows_download_size_argv", **known)
-    assert role_value("windows_download", "[__windows_download_algorithm, __windows_download_digest]", **known) == [
-        "md5",
-        "ab",
-    ]
-
-
-@pytest.mark.parametrize("word", ["CRYPT_E_REVOCATION_OFFLINE", "netsh winhttp show proxy", "the clock of Windows"])
-def test_exit_code_35_of_curl_names_revocation_and_the_clock(word):
-    failed = {"ansible_failed_result": {"rc": 35, "stderr": "curl: (35) schannel"}}
-    assert word in role_value("windows_download", "__windows_download_cause", **failed)

@@ -32,7 +32,7 @@ SETTINGS = {
 TASKS = {
     "an address without the proxy": ["windows_proxy : environment_level | Set the variables"],
     "another update of CUDA": [
-        "windows_download : start | Fetch the file in the background",
+        "cuda_windows : download | Begin to fetch the installer",
         "cuda_windows : uninstall | Uninstall the toolkit",
         "cuda_windows : install | Note that the installation is the role's own",
         "cuda_windows : install | Install the toolkit",
