@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from lab.compare import traces
+from tests.changes import changed
 
 WSL = ["--tags", "windows_proxy,wsl_enable"]
 
@@ -62,3 +67,48 @@ def test_a_finished_pc_is_left_alone(new_pc):
     run = done.play()
     assert run.code == 0, run.output[-4000:]
     assert done.events("request", "installed", "distribution registered", "user proxy") == []
+
+
+CUDA_FILES = [
+    "CUDA 13.4.Version.props",
+    "CUDA 13.4.props",
+    "CUDA 13.4.targets",
+    "CUDA 13.4.xml",
+    "Nvda.Build.CudaTasks.v13.4.dll",
+]
+
+
+def msbuild(pc) -> list[str]:
+    """Return what Visual Studio 2022 and 2026 know of CUDA, each file behind the version of its folder."""
+    lines = "\n".join(traces(pc.state()))
+    return sorted(map(" ".join, re.findall(r"\\(v\d+)\\BuildCustomizations\\(.+?) \{", lines)))
+
+
+def test_a_visual_studio_that_came_after_cuda_knows_it(new_pc):
+    pc = new_pc(
+        installed=[
+            {"name": "cuda", "version": "13.4.1", "nvcc": "13.4.61"},
+            {"name": "visual-studio", "major": "17", "product": "community"},
+            {"name": "visual-studio", "major": "18", "product": "buildtools"},
+        ]
+    )
+    cuda = ["--tags", "cuda_windows"]
+    assert msbuild(pc) == []
+    foreseen = pc.play(*cuda, "--check")
+    assert (foreseen.code, msbuild(pc)) == (0, [])
+    done = pc.play(*cuda)
+    assert done.code == 0, done.output[-4000:]
+    assert (
+        changed(done.output)
+        == changed(foreseen.output)
+        == [
+            "cuda_windows : integrate | Note which folders get files",
+            "cuda_windows : integrate | Give Visual Studio what the toolkit has for it",
+        ]
+    )
+    assert msbuild(pc) == [f"{major} {file}" for major in ("v170", "v180") for file in CUDA_FILES]
+    assert pc.play(*cuda).recap["changed"] == 0
+    gone = pc.play(*cuda, "-e", "cuda_windows_state=absent")
+    assert gone.code == 0, gone.output[-4000:]
+    assert msbuild(pc) == []
+    assert pc.play(*cuda, "-e", "cuda_windows_state=absent").recap["changed"] == 0

@@ -65,6 +65,28 @@ COMPONENTS: dict[str, list[tuple[str, int]]] = {
 }
 
 
+EXTENSIONS = "extras\\visual_studio_integration\\MSBuildExtensions"
+FOLDERS = {"17": "v170", "18": "v180"}
+"""Major version of Visual Studio -> its folder below MSBuild\\Microsoft\\VC."""
+
+
+def extensions(label: str) -> list[str]:
+    """What Visual Studio is told of a version by, ``CUDA 13.4.props`` and so on."""
+    names = [f"CUDA {label}.{kind}" for kind in ("props", "targets", "Version.props", "xml")]
+    return [*names, f"Nvda.Build.CudaTasks.v{label}.dll"]
+
+
+def customizations(label: str, studios: dict[str, str]) -> list[str]:
+    """The folders of those of the Visual Studios that a version knows; 2026 is known from 13.2 on."""
+    known = ["17", "18"] if tuple(map(int, label.split("."))) >= (13, 2) else ["17"]
+    majors = {path: build.split(".")[0] for path, build in studios.items()}
+    return [
+        f"{path}\\MSBuild\\Microsoft\\VC\\{FOLDERS[major]}\\BuildCustomizations"
+        for path, major in majors.items()
+        if major in known
+    ]
+
+
 def short(version: str) -> str:
     """``13.4`` of ``13.4.2``."""
     return ".".join(version.split(".")[:2])
@@ -102,11 +124,12 @@ def install(
         if half:
             continue
         if name == "visual_studio_integration":
-            if not studios:
+            folders = customizations(label, studios)
+            for target in [f"{where}\\{EXTENSIONS}", *folders]:
+                for file in extensions(label):
+                    place(machine, f"{target}\\{file}", 20_000, None, NVIDIA, version=label)
+            if not folders:
                 continue
-            for path in studios:
-                props = f"{path}\\MSBuild\\Microsoft\\VC\\v170\\BuildCustomizations\\CUDA {label}.props"
-                place(machine, props, 20_000, None, NVIDIA)
         register(
             machine,
             f"{GUID}_CUDA{_title(name)}_{label}",
@@ -149,10 +172,12 @@ def uninstall_package(machine: Pc, package: str) -> bool:
         component = next((item for item in COMPONENTS if "CUDA" + _title(item) == name), None)
         if component is None:
             return False
-        for file, _ in COMPONENTS[component]:
-            path = f"{ROOT}\\v{label}\\{file}"
-            if machine.files.exists(path):
-                machine.files.remove(path)
+        paths = [f"{ROOT}\\v{label}\\{file}" for file, _ in COMPONENTS[component]]
+        if component == "visual_studio_integration":
+            folders = [f"{ROOT}\\v{label}\\{EXTENSIONS}", *customizations(label, _studios(machine))]
+            paths = [f"{target}\\{file}" for target in folders for file in extensions(label)]
+        for path in filter(machine.files.exists, paths):
+            machine.files.remove(path)
     unregister(machine, f"{GUID}_{package}")
     machine.log("removed", what=package)
     return True
@@ -189,10 +214,14 @@ def _words(name: str) -> str:
     return " ".join(word.upper() if word.startswith("cu") else word.capitalize() for word in name.split("_"))
 
 
-@preinstallable("cuda")
-def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
+def _studios(machine: Pc) -> dict[str, str]:
     from lab.winsim.model.visual_studio import integrable
 
+    return integrable(machine)
+
+
+@preinstallable("cuda")
+def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
     version = entry["version"]
     nvcc = entry.get("nvcc", short(version) + ".92")
-    install(machine, version, nvcc, entry.get("components"), integrable(machine), entry.get("half", False))
+    install(machine, version, nvcc, entry.get("components"), _studios(machine), entry.get("half", False))

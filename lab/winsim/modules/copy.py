@@ -13,9 +13,9 @@ from lab.winsim.process import ModuleCall
 
 @module("ansible.windows.win_copy", "ansible.builtin.copy", "ansible.legacy.copy")
 def win_copy(call: ModuleCall) -> dict[str, Any]:
-    """Compare (``query``) or place what was sent (``single``)."""
+    """Compare (``query``), place what was sent (``single``), or copy on the host (``remote``, ``remote_src``)."""
     mode = call.args.get("_copy_mode") or "single"
-    handler = {"query": _query, "single": _single}.get(mode)
+    handler = {"query": _query, "single": _single, "remote": _remote}.get(mode)
     if handler is None:
         raise SimulatorError(f"win_copy: mode {mode!r} not known")
     result: dict[str, Any] = {"changed": False}
@@ -79,3 +79,24 @@ def _single(call: ModuleCall, result: dict[str, Any]) -> None:
     files.copy(src, path)
     files.get(path).owner = call.machine.full_name(call.user)
     result["changed"] = True
+
+
+def _remote(call: ModuleCall, result: dict[str, Any]) -> None:
+    files, source = call.machine.files, call.args["src"]
+    src, dest = absolute(call, source), absolute(call, call.args["dest"])
+    if not files.exists(src):
+        raise ModuleFailure(f"Cannot copy src file: '{source}' as it does not exist", **result)
+    if not files.is_dir(src) or not source.endswith(("/", "\\")):
+        raise SimulatorError("win_copy: with remote_src only the content of a folder is known, SRC\\")
+    result.update(src=source, dest=call.args["dest"], operation="folder_copy")
+    for node in files.listdir(src):
+        here, there = ntpath.join(src, node.name), ntpath.join(dest, node.name)
+        if files.is_dir(here):
+            raise SimulatorError("win_copy: folders in folders are not known with remote_src")
+        former = files.get(there)
+        if former is not None and (not call.args.get("force", True) or checksum(node) == checksum(former)):
+            continue
+        result["changed"] = True
+        if not call.check_mode:
+            files.mkdir(dest, owner=call.machine.full_name(call.user))
+            files.copy(here, there)

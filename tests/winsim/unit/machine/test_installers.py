@@ -202,14 +202,46 @@ def test_cuda_is_installed_with_keys_and_variables(host):
     assert environment["PATH"].startswith(environment["CUDA_PATH"] + "\\bin;")
 
 
+STUDIO = (
+    "C:\\Program Files\\Microsoft Visual Studio\\2022\\Community\\MSBuild\\Microsoft\\VC\\v170\\BuildCustomizations"
+)
+EXTENSIONS = (
+    "C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v13.4\\extras\\visual_studio_integration\\MSBuildExtensions"
+)
+
+
 def test_cuda_integrates_only_with_a_visual_studio_that_is_there_before(host):
-    props = "C:\\Program Files\\Microsoft Visual Studio\\2022\\Community\\MSBuild\\Microsoft\\VC\\v170"
-    props += "\\BuildCustomizations\\CUDA 13.4.props"
     host.run("C:\\dl\\cuda.exe", "-s", "-n")
     host.run("C:\\dl\\vs.exe", *QUIET)
-    assert not host.machine.files.exists(props)
+    assert not host.machine.files.exists(f"{STUDIO}\\CUDA 13.4.props")
+    assert sorted(
+        node.name for node in host.machine.files.listdir(EXTENSIONS)
+    ) == [  # they are copied by hand, people say
+        "CUDA 13.4.Version.props",
+        "CUDA 13.4.props",
+        "CUDA 13.4.targets",
+        "CUDA 13.4.xml",
+        "Nvda.Build.CudaTasks.v13.4.dll",
+    ]
     host.run("C:\\dl\\cuda.exe", "-s", "-n")
-    assert host.machine.files.exists(props)
+    assert host.machine.files.exists(f"{STUDIO}\\CUDA 13.4.props")
+
+
+@pytest.mark.parametrize(("version", "there"), [("13.1.0", False), ("13.4.1", True)])
+def test_cuda_knows_visual_studio_2026_from_13_2_on(build, version, there):
+    machine = build(installed=[{"name": "visual-studio", "major": "18"}, {"name": "cuda", "version": version}])
+    folder = "C:\\Program Files\\Microsoft Visual Studio\\18\\Community\\MSBuild\\Microsoft\\VC\\v180"
+    assert machine.files.exists(f"{folder}\\BuildCustomizations\\CUDA {version[:4]}.props") is there
+
+
+def test_the_content_of_a_folder_is_copied_on_the_host_once(host):
+    host.run("C:\\dl\\cuda.exe", "-s", "-n")
+    copy = {"_copy_mode": "remote", "src": f"{EXTENSIONS}\\", "dest": "C:\\there"}
+    assert host.module("win_copy", check=True, **copy)["changed"] is True
+    assert not host.machine.files.exists("C:\\there")
+    assert host.module("win_copy", **copy)["changed"] is True
+    assert len(host.machine.files.listdir("C:\\there")) == 5
+    assert host.module("win_copy", **copy)["changed"] is False
 
 
 def test_cuda_components_are_chosen_by_name(host):
