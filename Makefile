@@ -20,7 +20,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench fleet runner mutation pins lab-status clean distclean
+.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench makespan fleet runner mutation pins lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -97,6 +97,10 @@ bench: venv ## time the no-op run of the Docker roles next to ping tasks, wsl_wi
 	@python -m lab up
 	@python scripts/bench.py
 	@python scripts/bench_connections.py
+
+makespan: venv ## time the site where things take as long as on a real PC, in slow motion (MINUTE=6 seconds for a minute)
+	@python -m lab up
+	@python scripts/makespan.py $(or $(MINUTE),6)
 
 fleet: venv ## set up N simulated PCs in one run, M of them with a real distribution (N=50 M=1)
 	@python -m lab up

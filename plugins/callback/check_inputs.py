@@ -82,7 +82,7 @@ SPECIAL_TAGS = {
 """Tags that mean something without any task that has them; Molecule leaves out the last three."""
 SORTS = 10
 """Problems of connections that are told before they are counted."""
-IMPORTED = ("values_check.yml",)
+IMPORTED = ("values_check.yml", "windows_ready.yml")
 """Playbooks that others import; the tags are those of the others."""
 NEAR = 0.8
 """From which likeness on (difflib's ratio) a name is taken for a misspelling of another."""

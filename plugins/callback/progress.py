@@ -295,6 +295,14 @@ def how_far(note: dict[str, Any]) -> str:
     return say(", ").join(words)
 
 
+def note_of(host: str, folder: Path) -> dict[str, Any] | None:
+    """Return how far a host's download is, None where none is known; win_fetch writes it into the folder."""
+    try:
+        return json.loads((folder / f"progress-{quote(host, safe='')}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 def names(hosts: Iterable[str]) -> str:
     """Return names of hosts, the many only counted: ``pc001, pc002, pc003 and 47 others``."""
     known = sorted(hosts)
@@ -443,7 +451,7 @@ class Heartbeat:
             age, hosts = now - task.since, list(task.hosts)
             if age < task.due or not hosts:
                 continue
-            notes = {host: note for host in hosts if (note := self._note(host))}
+            notes = {host: note for host in hosts if (note := note_of(host, self._notes))}
             while task.due <= age:
                 task.due += min(task.due, PAUSE_BYTES if notes else PAUSE)
             time_so_far = f"… {duration(age)}"
@@ -461,13 +469,6 @@ class Heartbeat:
             if hosts:
                 lines.append(f"{time_so_far}  {names(hosts)}  {named(task.name)}")
         return lines
-
-    def _note(self, host: str) -> dict[str, Any] | None:
-        """Return what a task noted for a host; win_fetch writes it."""
-        try:
-            return json.loads((self._notes / f"progress-{quote(host, safe='')}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
 
 
 # --- at the end --------------------------------------------------------------------------------------------------
@@ -537,7 +538,7 @@ class Record:
     def went_well(self, result: Any) -> None:
         """A task went well."""
         part = self.ended(result)
-        if part is None or top_role(result.task).from_include or "validate_argument_spec" in str(result.task.action):
+        if part is None or only_asked(top_role(result.task)) or "validate_argument_spec" in str(result.task.action):
             return  # a role that is only asked what it needs, or whose arguments are checked whatever the tags are
         part.ok += 1
         part.changed += bool(result.result.get("changed"))
@@ -559,7 +560,7 @@ class Record:
         self.paths[role.get_name()] = Path(role.get_role_path())
         parts = self.hosts.setdefault(host, Host()).parts
         part = parts.setdefault(role.get_name(), Part())
-        if not part.listed and not role.from_include:
+        if not part.listed and not only_asked(role):
             part.listed = True
             parts[role.get_name()] = parts.pop(role.get_name())  # the order of the summary is the playbook's
         return part
@@ -883,6 +884,11 @@ def top_role(task: Any) -> Any:
     while node is not None:
         role, node = getattr(node, "_role", None) or role, getattr(node, "_parent", None)
     return role
+
+
+def only_asked(role: Any) -> bool:
+    """Tell whether a role is not applied, but only asked what it needs or knows (C(tasks_from))."""
+    return role._from_files.get("tasks", "main") != "main"
 
 
 def description(path: Path) -> str:

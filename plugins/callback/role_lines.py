@@ -200,7 +200,7 @@ class CallbackModule(Default):
         super().v2_playbook_on_play_start(play)
         self._finish_all()
         self._written.clear()
-        roles = [role for role in play.get_roles() if not role.from_include]  # others are imported by tasks
+        roles = [role for role in play.get_roles() if not progress.only_asked(role)]
         self._title = say("Preparation") if roles else say(play.get_name().strip())
         self._order = list(play.get_variable_manager()._inventory.hosts)
         self._width = min(HOST, max(map(progress.columns, self._order), default=0))
@@ -210,7 +210,7 @@ class CallbackModule(Default):
         super().v2_runner_on_start(host, task)
         name, role = host.get_name(), progress.top_role(task)
         self._record.begin(name, task)
-        if role is not None and role.from_include:
+        if role is not None and progress.only_asked(role):
             role = None
         key = role.get_name() if role else ""
         unit = self._units.get(name)
@@ -277,13 +277,16 @@ class CallbackModule(Default):
     def _now(self) -> list[str]:
         now = time.monotonic()
         busy = progress.in_order(dict(self._units), self._order)
-        lines = [
-            self._line(name, say("running"), unit.title + say(" ({})").format(progress.duration(now - unit.since)))
-            for name, unit in busy[:LIVE]
-        ]
+        lines = [self._line(name, say("running"), self._doing(name, unit, now)) for name, unit in busy[:LIVE]]
         if len(busy) > LIVE:
             lines.append(say("and {} others").format(len(busy) - LIVE))
         return lines
+
+    def _doing(self, name: str, unit: Unit, now: float) -> str:
+        """Return what a host is busy with: a download with what is left of it, else its role and since when."""
+        if note := progress.note_of(name, Path(C.DEFAULT_LOCAL_TMP)):
+            return f"{note['what']}  {progress.how_far(note)}"
+        return unit.title + say(" ({})").format(progress.duration(now - unit.since))
 
     def _finish_all(self) -> None:
         for name in list(self._units):

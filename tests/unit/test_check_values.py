@@ -94,13 +94,6 @@ def test_every_variable_of_the_inventory_that_a_person_sets_is_checked():
     assert names - derived == set(load(SETTINGS)["options"])
 
 
-@pytest.mark.parametrize(("playbook", "half"), [("windows.yml", "windows"), ("wsl.yml", "wsl")])
-def test_the_values_of_each_role_of_the_site_are_checked(playbook, half):
-    (task,) = load(ROOT / "playbooks" / "tasks" / "values.yml")
-    (roles,) = [play["roles"] for play in load(ROOT / "playbooks" / playbook) if "roles" in play]
-    assert task["vars"][f"values_of_{half}"] == [entry["role"] for entry in roles]
-
-
 WRONG = yaml.safe_load((Path(__file__).parent / "wrong_values.yml").read_text())
 
 

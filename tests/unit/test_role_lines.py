@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -422,3 +423,19 @@ def test_a_line_is_never_broken_by_the_width_of_the_terminal(folder):
         for rows in states:
             assert [row for row in rows if len(row) > 80] == []
     assert "pc-wsl  done        A Windows that is new enough and awake, its name, Windows…" in rows
+
+
+def test_a_download_is_shown_with_what_is_left_of_it(folder):
+    (folder / "go").unlink(missing_ok=True)
+    (folder / "tmp").mkdir()
+    note = {"what": "cuda.exe", "bytes": 1_200_000_000, "total": 3_900_000_000, "bytes_per_second": 24_000_000}
+    line, seen = "pc      running     cuda.exe  1.2 of 3.9 GB, 30 %, 24 MB/s, 1 min 52 s left", False
+    with terminal(folder, "both.yml", ANSIBLE_LOCAL_TEMP=str(folder / "tmp")) as states:
+        for rows in states:
+            if not seen and (own := [*(folder / "tmp").iterdir()]):
+                (own[0] / "progress-pc.json").write_text(json.dumps(note))
+            if line in rows and not seen:
+                seen = True
+                (own[0] / "progress-pc.json").unlink()
+                (folder / "go").touch()
+    assert seen

@@ -211,8 +211,8 @@ def roles_that_use_apt() -> set[str]:
 
 
 def test_apt_is_looked_at_before_the_first_role_that_uses_it():
-    *_, play = load(ROOT / "playbooks" / "wsl.yml")
-    (look,) = [task for task in play["pre_tasks"] if task["name"] == "Check apt before the first role uses it"]
+    (half,) = load(ROOT / "playbooks" / "tasks" / "wsl_half.yml")
+    (look,) = [task for task in half["block"] if task["name"] == "Check apt before the first role uses it"]
     assert look["block"][0]["ansible.builtin.import_role"] == {"name": "apt_source", "tasks_from": "preflight"}
     assert set(look["tags"]) == roles_that_use_apt()
     assert set(re.findall(r"(\w+)_state", look["when"])) == roles_that_use_apt()
@@ -221,9 +221,11 @@ def test_apt_is_looked_at_before_the_first_role_that_uses_it():
 
 
 def test_each_role_of_the_distribution_is_asked_what_it_needs_before_the_first_one_changes_anything():
-    *_, play = load(ROOT / "playbooks" / "wsl.yml")
-    (ask,) = [task for task in play["pre_tasks"] if task["name"] == "Check what each role needs"]
-    assert ask["loop"] == [role["role"] for role in play["roles"]]
+    (half,) = load(ROOT / "playbooks" / "tasks" / "wsl_half.yml")
+    names = [task["name"] for task in half["block"]]
+    ask = half["block"][names.index("Check what each role needs")]
+    assert [f"Set up {role}" for role in ask["loop"]] == [name for name in names if name.startswith("Set up ")]
+    assert names.index("Refuse what cannot work, before anything is changed") < names.index("Set up wsl_proxy")
 
 
 @pytest.mark.parametrize("role", PUBLIC)
