@@ -705,7 +705,7 @@ class Summary:
             words = ["Nothing: a run without --check would change nothing."]
             words += ["What was left out was not looked at."] if any(host.left_out for host in hosts) else []
             return [say(" ").join(map(say, words))]
-        return [say(advice.text) for advice in self.following if advice.fits(hosts)] or [say("Nothing.")]
+        return [translated(advice.text) for advice in self.following if advice.fits(hosts)] or [say("Nothing.")]
 
     def _block(self, head: str, text: str) -> list[str]:
         """Return a text beside its heading."""

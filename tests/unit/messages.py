@@ -12,9 +12,21 @@ import yaml
 from jinja2 import Environment, nodes
 
 ROOT = Path(__file__).resolve().parents[2]
-SAYING = {"fail", "assert", "debug"}
+SAYING = {"fail", "assert", "debug", "set_stats"}
 """Modules whose message is for people."""
-WORDS = {"msg", "fail_msg", "success_msg", "because", "cause", "plain", "text", "what", "remedy", "allowed", "empty"}
+WORDS = {"data", "progress_next"} | {
+    "msg",
+    "fail_msg",
+    "success_msg",
+    "because",
+    "cause",
+    "plain",
+    "text",
+    "what",
+    "remedy",
+    "allowed",
+    "empty",
+}
 """Keys below which a text for people stands."""
 DOCUMENTS = ("DOCUMENTATION", "EXAMPLES", "RETURN")
 OURS = {file.stem for file in (ROOT / "plugins" / "modules").glob("*.py")}
