@@ -850,10 +850,7 @@ class CallbackModule(CallbackBase):
             self._heart.stop()
         if self._next is None:
             return
-        for name, host in self._record.hosts.items():
-            counts = stats.summarize(name)
-            if not counts["failures"] and not counts["unreachable"]:
-                host.failure = None  # it was rescued or ignored
+        self._settle(stats)
         seconds = time.monotonic() - self._began
         lines = Summary(
             dict(in_order(self._record.hosts, self._order)),
@@ -867,6 +864,13 @@ class CallbackModule(CallbackBase):
             self._display.banner(say("SUMMARY ({})").format(duration(seconds)))
             for line, color in lines:
                 self._say(line, color)
+
+    def _settle(self, stats: Any) -> None:
+        """Forget failures that were rescued or ignored."""
+        for name, host in self._record.hosts.items():
+            counts = stats.summarize(name)
+            if not counts["failures"] and not counts["unreachable"]:
+                host.failure = None
 
 
 def _first_line(message: Any) -> str:
