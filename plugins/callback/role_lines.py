@@ -77,6 +77,16 @@ class LogDisplay:
             self._real.display(msg, *args, **options | {"log_only": True})
 
 
+def translate(display: Any) -> None:
+    """Let what actions tell while they work, behind "…", be said in the language that is spoken."""
+    write = display.display
+
+    def write_translated(msg: str, *args: Any, **options: Any) -> None:
+        write(progress.translated(msg) if msg.startswith("… ") else msg, *args, **options)
+
+    display.display = write_translated
+
+
 class Live:
     """Lines at the bottom of a terminal that are written anew, below everything that Ansible's display writes.
 
@@ -191,6 +201,7 @@ class CallbackModule(Default):
             self._display = LogDisplay(self._screen)
             for name in ("_warning", "_deprecated"):  # of everything else in Ansible, in the workers, too
                 setattr(self._screen, name, getattr(self._display, name))
+            translate(self._screen)
             if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
                 self._live = Live(self._screen, self._now)
         super().v2_playbook_on_start(playbook)

@@ -104,6 +104,8 @@ def test_every_task_has_a_chinese_name():
 def test_every_translation_is_of_something_that_is_said():
     names = {name for _, name in messages.tasks()}
     assert sorted(set(yaml.safe_load(progress.TASKS.read_text(encoding="utf-8"))) - names) == []
+    texts = of_roles().union(GIVEN["pieces"], *map(of_plugin, PLUGINS))
+    assert sorted(set(yaml.safe_load(progress.ROLES.read_text(encoding="utf-8"))) - texts) == []
 
 
 @pytest.mark.parametrize("catalogue", [progress.ROLES, progress.TASKS], ids=["roles", "tasks"])

@@ -116,6 +116,24 @@ all:
           "wsl --shutdown" in PowerShell, open Ubuntu-24.04 again and run again; it goes on from here.
       vars: {progress_pauses: true}
 """,
+    "action_plugins/fetch.py": """
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+
+class ActionModule(ActionBase):
+    def run(self, tmp=None, task_vars=None):
+        Display().display(
+            "… pc  cuda.exe: curl: (56) it broke; it goes on where it stopped, in 10 s (try 2 of 6)"
+        )
+        return {"changed": False}
+""",
+    "fetches.yml": """
+- name: The Windows half
+  hosts: pc
+  gather_facts: false
+  tasks: [{name: Fetch, fetch: }]
+""",
     "unreachable.yml": """
 - {name: Nobody is there, hosts: nobody}
 - name: Check the Windows PC before anything is changed
@@ -237,6 +255,17 @@ def test_a_log_has_one_line_a_role_and_the_task_that_failed(folder, language, ex
     log = (folder / "log").read_text()
     for word in ("TASK [docker : install | Get it]", "never shown", "RETRYING", "something odd", "PLAY RECAP"):
         assert word in log  # what Ansible shows by default is for those who look into its log
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "… pc  cuda.exe: curl: (56) it broke; it goes on where it stopped, in 10 s (try 2 of 6)"),
+        ("zh", "… pc  cuda.exe：curl: (56) it broke；从中断处继续，10 s 后（第 2 次，共 6 次）"),
+    ],
+)
+def test_what_an_action_tells_while_it_works_is_shown_in_the_language(folder, language, told):
+    assert told in piped(folder, "fetches.yml", ANSIBLE_PROGRESS_LANGUAGE=language).splitlines()
 
 
 def test_tasks_are_shown_to_those_who_ask_for_them(folder):
