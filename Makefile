@@ -68,10 +68,12 @@ test-interrupts: venv ## cut the connection at five points of the Windows half (
 	$(if $(SEED),SEED=$(SEED) )python -m pytest -m campaign tests/unit/bootstrap tests/windows tests/winsim --ignore=tests/winsim/unit
 
 faults: venv ## let things go wrong at each step of the site and run it again; the matrix is in reports/ (ONLY=… for some, APART=1 for a machine each)
-	python -m lab campaign run --jobs $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)' $(if $(APART),--apart)
+	python -m pytest tests/faults/test_undisturbed.py --numprocesses $(or $(filter-out 3,$(JOBS)),2) --only '$(ONLY)'
+	python -m pytest tests/faults/test_disturbed.py --numprocesses $(or $(filter-out 3,$(JOBS)),2) --dist loadgroup -vv \
+	  --only '$(ONLY)' $(if $(APART),--apart) --junitxml=reports/faults.xml
 
 test-faults-smoke: windows # what of the campaign is short enough for "make test"
-	python -m lab campaign run --jobs 1 --only '$(SOME)'
+	@$(MAKE) --no-print-directory faults JOBS=1 ONLY='$(SOME)'
 
 scenarios: ## print the Molecule scenarios, one a line (CI makes its matrix of it)
 	@printf '%s\n' $(SCENARIOS)

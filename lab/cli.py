@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from lab import distribution, engine, images, internet, windows
-from lab.faults import cli as faults
 from lab.settings import (
     LABEL,
     PROXY_PORT,
@@ -151,7 +150,6 @@ def parser() -> argparse.ArgumentParser:
     fault.add_argument("words", nargs="+", help="none | proxy hang|refuse|502|captive | tamper KIND GLOB")
     fault.set_defaults(run=lambda options: internet.fault(*options.words))
     windows.add_verbs(verbs.add_parser("pc", help="simulated Windows PCs"))
-    faults.add_verbs(verbs.add_parser("campaign", help="the fault campaign"))
     answers = verbs.add_parser("probe", help="a report of playbooks/probe.yml beside the answers of a simulated PC")
     answers.add_argument("report", type=Path)
     answers.add_argument("--machine", default="already-done", help="the simulated PC: a name in lab/winsim/machines")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.faults import campaign
-from lab.faults.machines import Outcome
+from tests.faults.cases import Case, chains, made, written
+from tests.faults.machines import Outcome
+from tests.faults.matrix import matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,15 +22,11 @@ def outcome(code=2, message="", injected=False):
 
 
 def case(**fields):
-    return campaign.Case(**{"name": "a", "side": "wsl", "cause": "disk", "remedy": "again", **fields})
-
-
-def demanded(one, first):
-    return campaign.faults(one, first, first.error.splitlines()[0] if first.error else "")
+    return Case(**{"name": "a", "side": "wsl", "cause": "disk", "remedy": "again", **fields})
 
 
 def test_the_written_cases_are_complete():
-    cases = campaign.written()
+    cases = written()
     assert len(cases) >= 40
     assert len({one.name for one in cases}) == len(cases)
     assert [one.name for one in cases if not one.survives and not (one.cause and one.remedy)] == []
@@ -55,48 +52,57 @@ def test_the_written_cases_are_complete():
     ],
 )
 def test_what_a_disturbed_run_must_show(fields, first, complaint):
-    found = demanded(case(**fields), first)
+    found = case(**fields).faults(first)
     assert (complaint in found[0]) if complaint else found == []
 
 
 def test_a_fault_that_met_nothing_is_tried_on_a_machine_of_its_own():
-    assert not campaign.met(case(at="t"), outcome(code=0))
-    assert not campaign.met(case(), outcome(code=0))
-    assert campaign.met(case(), outcome(message="disk, again"))
-    assert campaign.met(case(survives=True), outcome(code=0))
+    assert not case(at="t").met(outcome(code=0))
+    assert not case().met(outcome(code=0))
+    assert case().met(outcome(message="disk, again"))
+    assert case(survives=True).met(outcome(code=0))
 
 
 def test_cases_of_one_side_follow_each_other_and_what_survives_comes_last():
     cases = [case(name="s", survives=True), *(case(name=str(number)) for number in range(13))]
     cases += [case(name="w", side="windows"), case(name="k", kind="killed", at="t"), case(name="f", fetched=["a/*"])]
-    rows = [[one.name for one in row] for row in campaign.chains(cases, apart=False)]
+    rows = [[one.name for one in row] for row in chains(cases, apart=False)]
     assert rows == [[str(number) for number in range(12)], ["12", "s"], ["w"], ["f"], ["k"]]
-    assert [len(row) for row in campaign.chains(cases, apart=True)] == [1] * 17
+    assert [len(row) for row in chains(cases, apart=True)] == [1] * 17
 
 
 def test_each_task_that_changes_something_is_cut_in_turns():
-    reference = {"wsl": {"changed": ["one", "two", "three", "four"]}}
-    assert [(one.at, one.kind) for one in campaign.made(reference, everything=False)] == [
+    tasks = ["one", "two", "three", "four"]
+    assert [(one.at, one.kind) for one in made("wsl", tasks, everything=False)] == [
         ("one", "lost"),
         ("two", "killed"),
         ("three", "restarted"),
         ("four", "lost"),
     ]
-    assert len(campaign.made(reference, everything=True)) == 12
+    assert len(made("wsl", tasks, everything=True)) == 12
 
 
 def test_the_matrix_counts_what_is_not_as_it_should_be():
-    good = campaign.Result("a", "wsl", "error 2", "the disk | is full", "ok", [], [], 10)
-    bad = campaign.Result("b : c | d", "wsl", "error 2", "oops", "ok", ["+ /etc/x"], ["no cause"], 10)
-    lines = campaign.matrix([good, bad], 120.0).splitlines()
-    assert lines[2] == "| wsl | a | error 2 | the disk \\| is full | ok | no |"
-    assert lines[3] == "| wsl | b : c \\| d | error 2 | oops | ok | 1 |"
-    assert lines[-1] == "2 cases in 2 min, 1 as they should be, 1 not."
+    rows = {
+        "wsl: a": {"bad": False, "chain": "faults-0", "first": "error 2", "error": "the disk | is full"},
+        "wsl: b : c | d": {"bad": True, "chain": "faults-0", "first": "error 2", "error": "oops"},
+        "wsl: c": {"bad": False, "chain": "faults-1", "first": "killed", "error": ""},
+        "windows: d": {"bad": True},  # its machine did not start
+    }
+    ends = {"faults-0": ["ok", 0, False], "faults-1": ["ok", 1, True]}
+    assert matrix(rows, ends, 120.0).splitlines()[2:] == [
+        "| windows | d | ? |  | ? | ? |",
+        "| wsl | a | error 2 | the disk \\| is full | ok | no |",
+        "| wsl | b : c \\| d | error 2 | oops | ok | no |",
+        "| wsl | c | killed |  | ok | 1 |",
+        "",
+        "4 cases in 2 min, 1 as they should be, 3 not.",
+    ]
 
 
-def test_results_travel_as_json():
-    one = campaign.Result("a", "wsl", "ok", "", "ok", [], [], 1)
-    assert campaign.Result(**json.loads(json.dumps(campaign.asdict(one)))) == one
+@pytest.mark.parametrize(("code", "word"), [(0, "ok"), (2, "error 2"), (-9, "killed"), (None, "hangs")])
+def test_how_a_run_ended(code, word):
+    assert outcome(code=code).word == word
 
 
 def task_names():
@@ -111,7 +117,7 @@ def task_names():
 
 def test_each_case_injects_at_a_task_that_there_is():
     names = task_names()
-    assert [one.at for one in campaign.written() if one.at and not any(re.fullmatch(n, one.at) for n in names)] == []
+    assert [one.at for one in written() if one.at and not any(re.fullmatch(n, one.at) for n in names)] == []
 
 
 def test_a_task_that_was_skipped_met_nothing():
@@ -144,7 +150,7 @@ def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tm
         env={
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/lab/faults/callback",
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/tests/faults/callback",
             "ANSIBLE_CALLBACKS_ENABLED": "inject",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "LAB_RECORD": str(tmp_path / "record.jsonl"),

@@ -18,7 +18,7 @@ type: aggregate
 short_description: Write down what a run does, and let something go wrong when a task starts
 author: wsl-dl-playbook contributors
 description:
-  - Part of the lab's fault campaign (C(python -m lab campaign)); of no use elsewhere.
+  - Part of the lab's fault campaign (C(make faults)); of no use elsewhere.
   - E(LAB_RECORD) is a file that gets one JSON object for each result of a task. E(LAB_INJECT) is a JSON object with the
     name of a task and what happens when it starts, C(kill) (seconds until this run is killed) or C(argv) (a command).
 requirements:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,11 +25,16 @@ PLAYBOOKS = {"windows": "playbooks/windows.yml", "wsl": "playbooks/wsl.yml"}
 DONE_BY_WINDOWS = [
     {"name": "windows-terminal"},
     {"name": "winget"},
-    {"name": "wsl", "version": "3.0.1.0"},
+    {"name": "wsl"},
     {"name": "distribution", "distribution": "Ubuntu-24.04", "version": "24.04", "default_user": "dev"},
 ]
 TOO_LONG = 1200
 """Seconds after which a run counts as hanging."""
+
+
+def reference(side: str) -> Path:
+    """Return the file that tells what an undisturbed machine of a side is; test_undisturbed.py writes it."""
+    return FOLDER / f"reference-{side}.json"
 
 
 @dataclass
@@ -43,6 +49,16 @@ class Outcome:
     def error(self) -> str:
         """The message of the last task that failed."""
         return next((one["message"] for one in reversed(self.events) if one["event"] in ("failed", "unreachable")), "")
+
+    @property
+    def first_line(self) -> str:
+        """What the user reads first of it."""
+        return next((line for line in self.error.splitlines() if line.strip()), "")
+
+    @property
+    def word(self) -> str:
+        """How it ended, for the matrix."""
+        return {None: "hangs", 0: "ok"}.get(self.code, "killed" if (self.code or 0) < 0 else f"error {self.code}")
 
     @property
     def injected(self) -> bool:
@@ -89,7 +105,7 @@ class Machine:
         environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/lab/faults/callback",
+            "ANSIBLE_CALLBACK_PLUGINS": f"{ROOT}/plugins/callback:{ROOT}/tests/faults/callback",
             "ANSIBLE_CALLBACKS_ENABLED": "preload,inject",
             "ANSIBLE_NOCOLOR": "1",
             "LAB_RECORD": str(record),
@@ -124,7 +140,7 @@ class Machine:
 
     def injecting(self, actions: list[dict[str, Any]]) -> list[str]:
         """Return the command that does these things to this machine from another process."""
-        return [sys.executable, "-m", "lab", "campaign", "act", self.name, self.side, json.dumps(actions)]
+        return [sys.executable, "-m", "tests.faults.machines", self.name, self.side, json.dumps(actions)]
 
     @property
     def container(self) -> str:
@@ -161,3 +177,13 @@ class Machine:
     def stop(self) -> None:
         """Remove the machine."""
         windows.down(self.name)
+
+
+def main(name: str, side: str, actions: str) -> None:
+    """Do what the callback asks for, in a process of its own."""
+    for action in json.loads(actions):
+        Machine(name, side).act(action)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
