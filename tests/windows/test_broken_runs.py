@@ -9,6 +9,9 @@ import random
 import pytest
 
 from lab.compare import differences
+from lab.winsim.model.pins import PINS
+
+CUDA = PINS["cuda_windows"]["url"]
 
 SEED = int(os.environ.get("SEED", "20261123"))
 """The same five points in every run; SEED=… for others."""
@@ -26,9 +29,9 @@ POINTS = [
     "win_firewall_rule",
     "win_hostname",
     "vs_community.exe",
-    "cuda_13.4.1_windows_x86_64.exe",
+    CUDA.split("/")[-1],
     "win_optional_feature",
-    "wsl.3.0.1.0.x64.msi",
+    PINS["wsl"]["url"].split("/")[-1],
     ".wslconfig",
     "--from-file",
     "useradd",
@@ -58,9 +61,6 @@ def test_five_cuts_at_random_points_end_in_the_same_pc(new_pc, finished):
     assert last.code == 0, f"{said}\n{last.output[-4000:]}"
     assert differences(pc.state(), undisturbed.state()) == [], said
     assert pc.play().recap["changed"] == 0, said
-
-
-CUDA = "https://developer.download.nvidia.com/compute/cuda/13.4.1/local_installers/cuda_13.4.1_windows_x86_64.exe"
 
 
 def test_a_broken_download_goes_on_where_it_stopped(new_pc):

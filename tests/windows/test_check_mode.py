@@ -44,7 +44,7 @@ TASKS = {
 WITHOUT_CUDA = [
     {"name": "windows-terminal"},
     {"name": "visual-studio", "major": "17", "product": "community"},
-    {"name": "wsl", "version": "3.0.1.0"},
+    {"name": "wsl"},
     {"name": "distribution", "distribution": "Ubuntu-24.04", "version": "24.04", "default_user": "student"},
 ]
 

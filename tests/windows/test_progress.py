@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-CUDA = "https://developer.download.nvidia.com/compute/cuda/13.4.1/local_installers/cuda_13.4.1_windows_x86_64.exe"
-LINE = r"^… (\d+) s  {}  cuda_13\.4\.1_windows_x86_64\.exe  ([\d.]+) of 3\.9 GB, (\d+) %, (\d+) MB/s, \d+ s left$"
+from lab.winsim.model.pins import PINS
+
+CUDA = PINS["cuda_windows"]["url"]
+LINE = r"^… (\d+) s  {}  cuda_[\d.]+_windows_x86_64\.exe  ([\d.]+) of 3\.9 GB, (\d+) %, (\d+) MB/s, \d+ s left$"
 
 
 def test_a_slow_download_is_seen_in_bytes_and_ends_in_a_summary(new_pc, monkeypatch):

@@ -83,7 +83,7 @@ def nvcc(process: Process) -> int:
     if process.argv[1:] not in (["--version"], ["-V"]):
         raise SimulatorError(f"nvcc: arguments not known: {process.argv[1:]}")
     data = process.machine.program_file(process).data
-    release, build = data["version"], data["nvcc"]
+    release, build = data["version"], f"{data['version']}.61"
     say(process, "nvcc: NVIDIA (R) Cuda compiler driver\nCopyright (c) 2005-2026 NVIDIA Corporation")
     say(process, "Built on Wed_Aug_19_21:02:39_Pacific_Daylight_Time_2026")
     say(process, f"Cuda compilation tools, release {release}, V{build}\nBuild cuda_{release}.r{release}/compiler.0_0")
@@ -95,7 +95,7 @@ def cuda_installer(process: Process) -> int:
     """``-s [component_13.4 …] [-n]``: the display driver is not among the components from 13.1 on."""
     machine = process.machine
     content = machine.program_file(process)
-    version, nvcc_build = content.data["version"], content.data["nvcc"]
+    version = content.data["version"]
     label = cuda.short(version)
     if not content.complete:
         return ERROR
@@ -131,7 +131,7 @@ def cuda_installer(process: Process) -> int:
             half = True
         try:
             with machine.lock:
-                names = cuda.install(machine, version, nvcc_build, components or None, integrable(machine), half)
+                names = cuda.install(machine, version, components or None, integrable(machine), half)
         except OSError:
             return ERROR
     if log:

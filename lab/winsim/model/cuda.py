@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lab.winsim.model.blank import MACHINE_ENVIRONMENT, UNINSTALL
+from lab.winsim.model.pins import PINS
 from lab.winsim.model.software import NVIDIA, add_to_path, place, preinstallable, register, remove_from_path, unregister
 
 if TYPE_CHECKING:
@@ -98,12 +99,12 @@ def folder(version: str) -> str:
 
 
 def install(
-    machine: Pc, version: str, nvcc: str, components: list[str] | None, studios: dict[str, str], half: bool = False
+    machine: Pc, version: str, components: list[str] | None, studios: dict[str, str], half: bool = False
 ) -> list[str]:
     """Put components of a version onto the machine and return the names that were installed.
 
     Args:
-        version: for example ``13.4.2``; ``nvcc``: what ``nvcc --version`` says, for example ``13.4.92``.
+        version: for example ``13.4.2``.
         components: names without version, None for all.
         studios: installation path -> version of each Visual Studio that can be integrated.
         half: stop in the middle, as a killed installer leaves it.
@@ -120,7 +121,7 @@ def install(
     for name in names:
         for file, size in COMPONENTS[name]:
             program = "nvcc.exe" if file.endswith("nvcc.exe") else None
-            place(machine, f"{where}\\{file}", size * 2**20, program, NVIDIA, version=label, nvcc=nvcc)
+            place(machine, f"{where}\\{file}", size * 2**20, program, NVIDIA, version=label)
         if half:
             continue
         if name == "visual_studio_integration":
@@ -222,6 +223,5 @@ def _studios(machine: Pc) -> dict[str, str]:
 
 @preinstallable("cuda")
 def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
-    version = entry["version"]
-    nvcc = entry.get("nvcc", short(version) + ".92")
-    install(machine, version, nvcc, entry.get("components"), _studios(machine), entry.get("half", False))
+    version = entry.get("version", PINS["cuda_windows"]["version"])
+    install(machine, version, entry.get("components"), _studios(machine), entry.get("half", False))

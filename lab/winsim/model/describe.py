@@ -8,10 +8,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jinja2
 import yaml
 
 from lab.winsim.model import cuda, firewall, power, software, terminal, visual_studio, wsl  # noqa: F401 - they register
 from lab.winsim.model.blank import MACHINE_ENVIRONMENT, make_profile
+from lab.winsim.model.pins import PINS
 from lab.winsim.model.system import FirewallRule, Service
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ def _merge(defaults: dict[str, Any], given: dict[str, Any], where: str) -> dict[
 
 @functools.cache
 def _catalogue() -> list[dict[str, Any]]:
-    return yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    return yaml.safe_load(jinja2.Template(CATALOGUE.read_text(encoding="utf-8")).render(PINS))
 
 
 def connect(machine: Pc) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lab.winsim.model import wslconfig
 from lab.winsim.model.blank import WINDOWS_CURRENT
 from lab.winsim.model.files import Content
+from lab.winsim.model.pins import PINS
 from lab.winsim.model.proxy import user_proxy
 from lab.winsim.model.software import (
     AT_BOOT,
@@ -406,7 +407,7 @@ def _boot(machine: Pc) -> None:
 
 @preinstallable("wsl")
 def _preinstalled(machine: Pc, entry: dict[str, Any]) -> None:
-    install_msi(machine, msi_package(entry.get("version", "3.0.1.0")))
+    install_msi(machine, msi_package(entry.get("version", f"{PINS['wsl']['version']}.0")))
 
 
 @preinstallable("distribution")

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from lab import windows
+from lab.winsim.model.pins import PINS
 from tests.windows.pc import MINE_USER, Pc
 
 
@@ -31,7 +32,7 @@ def own(pc: Pc) -> bool:
 
 
 def test_the_package_is_there(pc):
-    assert pc.value(PACKAGE, "Version") == "3.0.1.0"
+    assert pc.value(PACKAGE, "Version") == f"{PINS['wsl']['version']}.0"
 
 
 def test_the_distribution_is_registered_for_wsl_2(pc):
@@ -92,7 +93,9 @@ def test_no_byte_was_fetched_twice(pc):
 
 
 def test_nothing_of_the_downloads_is_left(pc):
-    assert not pc.exists("C:\\ProgramData\\wsl-dl-playbook\\downloads\\ubuntu-24.04.5-wsl-amd64.wsl")
+    assert not pc.exists(
+        f"C:\\ProgramData\\wsl-dl-playbook\\downloads\\{PINS['ubuntu']['Ubuntu-24.04']['url'].split('/')[-1]}"
+    )
 
 
 def stderr(pc: Pc, *argv: str) -> str:

@@ -39,7 +39,7 @@ def ready(make_pc, *, free_c=100, free_d=100, **changes):
     made = make_pc(
         windows={"language": "en-US"},
         features={"VirtualMachinePlatform": "Enabled"},
-        installed=[{"name": "wsl", "version": "3.0.1.0"}, DISTRIBUTION],
+        installed=[{"name": "wsl"}, DISTRIBUTION],
         disks={"C": {"size_gb": 237, "free_gb": free_c}, "D": {"size_gb": 900, "free_gb": free_d, **changes}},
     )
     write(made, b"precious")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from lab.winsim.model import wsl
+from lab.winsim.model.pins import PINS
 from tests.unit.bootstrap.install_pc import PWSH
 
 pytestmark = pytest.mark.skipif(not PWSH, reason="needs PowerShell 7: pwsh on the PATH, or its path in PWSH")
 
+WSL = f"{PINS['wsl']['version']}.0"
 SETTINGS = [
     "wsl_distribution=Ubuntu-24.04",
     "wsl_user=dev",
@@ -66,10 +68,10 @@ def test_a_bare_pc_with_one_restart(make_pc):
     assert state["machine"]["install"].pop("done")
     assert state["machine"] == {
         "install": ANSWERS,
-        "wsl_enable": {"features": "VirtualMachinePlatform", "package": "3.0.1"},
+        "wsl_enable": {"features": "VirtualMachinePlatform", "package": PINS["wsl"]["version"]},
     }
     assert state["person"] == {"wsl_enable": {"distribution": "Ubuntu-24.04"}}
-    assert (state["wsl"], state["tasks"], state["rules"]) == ("3.0.1.0", [], ["wsl-dl-playbook: WSL to the proxy"])
+    assert (state["wsl"], state["tasks"], state["rules"]) == (WSL, [], ["wsl-dl-playbook: WSL to the proxy"])
     assert [name for name in state["files"] if "download" in name] == []
     downloads = len([call for call in pc.calls if "--output" in call])
     code, said = pc.start()  # a day later: it only looks, and asks nothing
@@ -91,15 +93,13 @@ def test_a_download_that_breaks_is_resumed_and_a_wrong_one_refused(make_pc):
     pc.machine.faults["downloads"] = [{"kind": "corrupt", "url": url}]
     code, said = pc.start(Yes=True)
     assert code == 1
-    assert "wsl.3.0.1.0.x64.msi 下载不正确" in said
+    assert f"wsl.{WSL}.x64.msi 下载不正确" in said
     assert pc.state()["wsl"] is None
 
 
 def test_no_proxy_program(make_pc):
     pc = make_pc(network={"proxy": {"address": "127.0.0.1:7890", "running": False}})
-    refused(
-        pc, "不用代理 无法访问 https://github.com/microsoft/WSL/releases/download/3.0.1/wsl.3.0.1.0.x64.msi（curl 返回"
-    )
+    refused(pc, f"不用代理 无法访问 {PINS['wsl']['url']}（curl 返回")
     refused(pc, "本机端口 7890 没有程序在监听。", ProxyPort=7890)
 
 
@@ -154,7 +154,7 @@ def test_no_room_anywhere(make_pc):
 
 def test_the_distribution_that_is_there_is_used(make_pc):
     installed = [
-        {"name": "wsl", "version": "3.0.1.0"},
+        {"name": "wsl"},
         {"name": "distribution", "distribution": "Debian", "version": "13"},
         {"name": "distribution", "distribution": "Ubuntu", "version": "24.04", "default_user": "mei"},
     ]
@@ -295,7 +295,7 @@ def test_a_report_names_nobody(make_pc):
     code, said = pc.start(Report=True)
     assert code == 0, said
     report = (pc.drives["C"] / "ProgramData" / "wsl-dl-playbook" / "report.txt").read_text("utf-8-sig")
-    assert report.startswith("Windows 26100.6899 24H2\nWSL 3.0.1.0\ndistribution Ubuntu-24.04 version 2 state 1\n")
+    assert report.startswith(f"Windows 26100.6899 24H2\nWSL {WSL}\ndistribution Ubuntu-24.04 version 2 state 1\n")
     found = [word for word in ("student", "DESKTOP-7Q2M1KD", "secret", "192.168.7.7", "S-1-5-21") if word in report]
     assert found == []
     assert "https://<hidden>@<address>/simple" in report

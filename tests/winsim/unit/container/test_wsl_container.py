@@ -94,7 +94,7 @@ def machine(files: Path, lab: Lab) -> Machine:
         "hostname": "PC",
         "features": {"VirtualMachinePlatform": "Enabled"},
         "installed": [
-            {"name": "wsl", "version": "3.0.1.0"},
+            {"name": "wsl"},
             {"name": "distribution", "distribution": "Ubuntu-24.04", "version": "24.04"},
         ],
     }

@@ -8,10 +8,11 @@ import time
 import pytest
 
 from lab.winsim.errors import SimulatorError
+from lab.winsim.model.pins import PINS
 
 PROXY = "http://127.0.0.1:7890"
-IMAGE = "https://releases.ubuntu.com/24.04.5/ubuntu-24.04.5-wsl-amd64.wsl"
-IMAGE_SHA256 = "bb415d824822c4b878125729af451a5d18fb13d1cf5cbed9a7393ad64ac6039e"
+IMAGE = PINS["ubuntu"]["Ubuntu-24.04"]["url"]
+IMAGE_SHA256 = PINS["ubuntu"]["Ubuntu-24.04"]["sha256"]
 BYTES = 388975696
 TARGET = "C:\\dl\\u.wsl"
 
@@ -182,7 +183,7 @@ def test_get_url_compares_checksums(host, fails):
         host.module("win_get_url", **args)
     args["proxy_url"] = PROXY
     assert host.module("win_get_url", check=True, **args)["changed"] is True
-    assert not host.machine.files.exists("C:\\Windows\\Temp\\ubuntu-24.04.5-wsl-amd64.wsl")
+    assert not host.machine.files.exists(f"C:\\Windows\\Temp\\{IMAGE.split('/')[-1]}")
     first = host.module("win_get_url", **args)
     assert (first["changed"], first["checksum_dest"], first["size"]) == (True, IMAGE_SHA256, BYTES)
     assert host.module("win_get_url", **args, force=False)["changed"] is False

@@ -10,13 +10,14 @@ import pytest
 
 from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import MODULES, run_captured
+from lab.winsim.model.pins import PINS
 from lab.winsim.process import ModuleCall
 
 DESKTOP = "Microsoft.VisualStudio.Workload.NativeDesktop"
 INSTALLER = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer"
 VSWHERE = INSTALLER + "\\vswhere.exe"
 VS_URL = "https://download.visualstudio.microsoft.com/download/pr/17/vs_Community.exe"
-CUDA_URL = "https://developer.download.nvidia.com/compute/cuda/13.4.1/local_installers/cuda_13.4.1_windows_x86_64.exe"
+CUDA_URL = PINS["cuda_windows"]["url"]
 NVCC = "C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v13.4\\bin\\nvcc.exe"
 TOOLKIT = (
     "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\"
@@ -252,7 +253,7 @@ def test_cuda_components_are_chosen_by_name(host):
 
 
 def test_cuda_broken_off_has_nvcc_but_no_key(build, on):
-    host = on(build(installed=[{"name": "cuda", "version": "13.4.1", "half": True}]))
+    host = on(build(installed=[{"name": "cuda", "half": True}]))
     assert host.machine.files.exists(NVCC)
     assert host.module("win_reg_stat", path=TOOLKIT)["exists"] is False
 

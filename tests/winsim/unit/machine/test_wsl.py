@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from lab.winsim.errors import SimulatorError
+from lab.winsim.model.pins import PINS
 from lab.winsim.model.wsl import HKLM_LXSS
 
+VERSION = f"{PINS['wsl']['version']}.0"
 EXE = "C:\\Program Files\\WSL\\wsl.exe"
 STUB = "C:\\Windows\\System32\\wsl.exe"
 IMAGE = "C:\\dl\\u.wsl"
@@ -15,7 +17,7 @@ LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
 
 
 def fetch_image(host):
-    resource = host.machine.network.catalogue["https://releases.ubuntu.com/24.04.5/ubuntu-24.04.5-wsl-amd64.wsl"]
+    resource = host.machine.network.catalogue[PINS["ubuntu"]["Ubuntu-24.04"]["url"]]
     host.machine.files.put(IMAGE, resource.content, parents=True)
 
 
@@ -62,7 +64,7 @@ def test_local_system_is_refused(build, on):
 
 def test_a_chinese_windows_answers_in_chinese(build, on):
     host = on(build(**READY, windows={"language": "zh-CN"}))
-    assert wsl(host, "--version").stdout.decode().splitlines()[0] == "WSL 版本: 3.0.1.0"
+    assert wsl(host, "--version").stdout.decode().splitlines()[0] == f"WSL 版本: {VERSION}"
     with pytest.raises(SimulatorError, match="wsl.exe: --status is not known here"):
         wsl(host, "--status")
 
@@ -213,13 +215,11 @@ def test_installing_the_package_online_needs_the_users_own_proxy(host):
     host.module("win_inet_proxy", proxy="127.0.0.1:7890")
     assert host.run(STUB, "--install", "--no-distribution", WSL_UTF8="1").rc == 0
     key = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Lxss\\MSI"
-    assert host.module("win_reg_stat", path=key, name="Version")["value"] == "3.0.1.0"
+    assert host.module("win_reg_stat", path=key, name="Version")["value"] == VERSION
 
 
 def test_the_msi_is_installed_once_and_removed(host):
-    resource = host.machine.network.catalogue[
-        "https://release-assets.githubusercontent.com/wsl/3.0.1/wsl.3.0.1.0.x64.msi"
-    ]
+    resource = host.machine.network.catalogue[host.machine.network.catalogue[PINS["wsl"]["url"]].redirect]
     host.machine.files.put("C:\\dl\\wsl.msi", resource.content, parents=True)
     assert host.module("win_package", check=True, path="C:\\dl\\wsl.msi")["changed"] is True
     assert not host.machine.files.exists(EXE)
