@@ -89,7 +89,7 @@ def _watch(job: Any, path: str, result: dict[str, Any], timeout: float, run_acti
     job.session.machine.files.write_bytes(path, json.dumps(result).encode())
 
 
-@module("ansible.windows.async_status", "ansible.builtin.async_status")
+@module("ansible.windows.async_status")
 def async_status(call: ModuleCall) -> dict[str, Any]:
     """Read or remove the file of a job."""
     job_id, folder = str(call.args["jid"]), call.args["_async_dir"]

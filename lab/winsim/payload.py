@@ -186,7 +186,7 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
     except argspec.Skipped as skipped:
         result, code = {"changed": False, "skipped": True, "msg": str(skipped)}, 0
     except argspec.ArgumentError as error:
-        machine.log("module_refused", name=name, msg=error.public_msg)
+        machine.log("module_refused", name=name, msg=str(error))
         result, code = {"changed": False, "failed": True, "msg": str(error)}, 1
     except ModuleFailure as failure:
         result, code = {"changed": False, **failure.result, "failed": True, "msg": failure.msg}, 1
@@ -202,11 +202,6 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
         result.setdefault("changed", False)
         if checked.invocation is not None:
             result.setdefault("invocation", {"module_args": checked.invocation})
-        if checked.warnings:
-            result["warnings"] = [*checked.warnings, *result.get("warnings", [])]
-        if checked.deprecations:
-            result["deprecations"] = [*checked.deprecations, *result.get("deprecations", [])]
-        result = checked.censor(result)
     return Outcome(json.dumps(result, default=_plain), exit_code=code)
 
 

@@ -166,7 +166,7 @@ def test_check_mode_and_diff_reach_the_module(simulator, play) -> None:
     [
         (
             {"ansible.windows.win_environment": {"name": "a", "value": "b", "level": "planet"}},
-            "value of level must be one of: machine, process, user. Got no match for: planet",
+            "value of level must be one of: machine, process, user, got: planet",
         ),
         (
             {"ansible.windows.win_environment": {"name": "a", "value": "b", "level": "user", "colour": "red"}},

@@ -11,7 +11,7 @@ from lab.winsim.modules.common import absolute, checksum, error_text
 from lab.winsim.process import ModuleCall
 
 
-@module("ansible.windows.win_copy", "ansible.builtin.copy", "ansible.legacy.copy")
+@module("ansible.windows.win_copy")
 def win_copy(call: ModuleCall) -> dict[str, Any]:
     """Compare (``query``), place what was sent (``single``), or copy on the host (``remote``, ``remote_src``)."""
     mode = call.args.get("_copy_mode") or "single"

@@ -49,7 +49,7 @@ def win_file(call: ModuleCall) -> dict[str, Any]:
     return result
 
 
-@module("ansible.windows.win_stat", "ansible.builtin.stat", "ansible.legacy.stat")
+@module("ansible.windows.win_stat")
 def win_stat(call: ModuleCall) -> dict[str, Any]:
     """Tell about a file, folder or link."""
     machine: Machine = call.machine
@@ -96,7 +96,7 @@ def win_stat(call: ModuleCall) -> dict[str, Any]:
     return {"changed": False, "stat": stat}
 
 
-@module("ansible.windows.slurp", "ansible.builtin.slurp", "ansible.legacy.slurp")
+@module("ansible.windows.slurp")
 def slurp(call: ModuleCall) -> dict[str, Any]:
     """The bytes of a file in base64."""
     files, path = call.machine.files, absolute(call, call.args["src"])

@@ -9,7 +9,7 @@ from lab.winsim.handlers import module
 from lab.winsim.process import ModuleCall
 
 
-@module("ansible.windows.win_ping", "ansible.builtin.ping")
+@module("ansible.windows.win_ping")
 def win_ping(call: ModuleCall) -> dict[str, Any]:
     """Answer with ``data``; the word ``crash`` makes it throw."""
     data = call.args.get("data") or "pong"

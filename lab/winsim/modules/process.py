@@ -95,7 +95,7 @@ def _timed(began: dt.datetime, ended: dt.datetime) -> dict[str, str]:
     }
 
 
-@module("ansible.windows.win_command", "ansible.builtin.command", "ansible.legacy.command")
+@module("ansible.windows.win_command")
 def win_command(call: ModuleCall) -> dict[str, Any]:
     """Run a program without a shell."""
     arguments = call.args
@@ -134,7 +134,7 @@ def win_command(call: ModuleCall) -> dict[str, Any]:
     return result
 
 
-@module("ansible.windows.win_shell", "ansible.builtin.shell", "ansible.legacy.shell")
+@module("ansible.windows.win_shell")
 def win_shell(call: ModuleCall) -> dict[str, Any]:
     """Run a script of the product in PowerShell."""
     arguments = call.args

@@ -12,7 +12,7 @@ from lab.winsim.model.environment import environment_for
 from lab.winsim.process import ModuleCall
 
 
-@module("ansible.windows.setup", "ansible.builtin.setup", "ansible.legacy.setup")
+@module("ansible.windows.setup")
 def setup(call: ModuleCall) -> dict[str, Any]:
     """Collect the facts of the subset ``min``, without date, name servers and local facts."""
     if call.args.get("gather_subset") != ["min"]:
