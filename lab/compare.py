@@ -14,7 +14,7 @@ def windows_state(name: str) -> dict[str, Any]:
     """Return what makes up a simulated PC: no times, no counters, no random ids, no traces of Ansible's own work."""
     state = Client(windows.state_of(name)).state()
     ids = [instance["id"] for instance in state["extra"].get("visual_studio", [])]
-    kept = ("registry", "files", "features", "services", "firewall", "wsl", "host_name", "reboot_reasons", "extra")
+    kept = ("registry", "files", "features", "firewall", "wsl", "host_name", "reboot_reasons", "extra")
     text = json.dumps({key: _lasting(state[key]) for key in kept})
     for word in ids:
         text = text.replace(word, "VISUAL-STUDIO")
@@ -72,7 +72,6 @@ def traces(state: dict[str, Any]) -> set[str]:
     for hive in state["registry"]["roots"].values():
         found |= _keys(hive, "")
     found |= {f"feature {feature['name']} {feature['state']}" for feature in state["features"]}
-    found |= {f"service {service['name']} {service['start_mode']}" for service in state["services"]}
     found |= {f"firewall {rule}" for rule in state["firewall"]} | {f"task {task}" for task in state["tasks"]}
     for part in ("wsl", "extra"):
         found |= {f"{part} {key} {json.dumps(value)}" for key, value in state[part].items() if value and key != "wsl"}

@@ -39,6 +39,7 @@ class Checked:
     """The outcome of a check: typed arguments, modes, and what the result says of the call."""
 
     args: dict[str, Any]
+    given: set[str]
     check_mode: bool
     diff: bool
     invocation: dict[str, Any] | None
@@ -66,7 +67,8 @@ def check(name: str, script: str, raw: dict[str, Any], environment: CaseInsensit
         if rule.get("path") and args[option] is not None and not str(args[option]).startswith("\\\\?\\"):
             args[option] = expand_variables(args[option], environment)
     tells = "Ansible.Basic" in script and raw.get("_ansible_inject_invocation", True)  # since core 2.21 only on demand
-    return Checked(args, check_mode, bool(raw.get("_ansible_diff")), dict(args) if tells else None)
+    named = {option for option, rule in options.items() if given.keys() & {option, *rule.get("aliases", [])}}
+    return Checked(args, named, check_mode, bool(raw.get("_ansible_diff")), dict(args) if tells else None)
 
 
 def _with_defaults(options: dict[str, dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +112,7 @@ def _specification(documented: dict[str, dict[str, Any]]) -> dict[str, dict[str,
             if rule.get(key) in ("path", "sid"):
                 rule[key] = "str"
         if "suboptions" in described:
+            rule.setdefault("type", "dict")
             rule["options"] = _specification(described["suboptions"])
         specification[option] = rule
     return specification

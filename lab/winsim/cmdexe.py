@@ -349,7 +349,6 @@ _UNMODELLED = frozenset(
         "prompt",
         "pushd",
         "rd",
-        "ren",
         "rename",
         "rmdir",
         "set",

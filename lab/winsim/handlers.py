@@ -17,15 +17,17 @@ ModuleHandler = Callable[[ModuleCall], dict[str, Any]]
 CommandHandler = Callable[[Process], int]
 
 MODULES: dict[str, ModuleHandler] = {}
+OPTIONS: dict[str, set[str]] = {}
 COMMANDS: dict[str, CommandHandler] = {}
 
 
-def module(*fqcn: str) -> Callable[[ModuleHandler], ModuleHandler]:
-    """Register a handler for the modules of these full names, for example ``ansible.windows.win_ping``."""
+def module(name: str, *options: str) -> Callable[[ModuleHandler], ModuleHandler]:
+    """Register a handler for a module, for example ``ansible.windows.win_ping``, and the only options that it knows, if not all."""
 
     def register(handler: ModuleHandler) -> ModuleHandler:
-        for name in fqcn:
-            MODULES[name] = handler
+        MODULES[name] = handler
+        if options:
+            OPTIONS[name] = set(options)
         return handler
 
     return register

@@ -29,7 +29,7 @@ from lab.winsim.model.environment import environment_for
 from lab.winsim.model.files import Content, FileSystem
 from lab.winsim.model.network import Network
 from lab.winsim.model.registry import Registry, RegistryView
-from lab.winsim.model.system import Features, FirewallRule, ScheduledTask, Service
+from lab.winsim.model.system import Features, FirewallRule, ScheduledTask
 from lab.winsim.model.texts import win32
 from lab.winsim.model.users import SYSTEM_ACCOUNTS, Users, bare_name, system_account
 from lab.winsim.process import CaseInsensitiveDict, Process
@@ -75,7 +75,6 @@ class Machine:
         free = {f"{letter}:": 2**50 for letter in description["disks"]}  # the true figures follow in describe.apply
         self.files = FileSystem(self.clock.now, free, blobs)
         self.features = Features()
-        self.services: dict[str, Service] = {}
         self.firewall: list[FirewallRule] = []
         self.tasks: dict[str, ScheduledTask] = {}
         self.running_tasks: dict[str, threading.Event] = {}
@@ -150,7 +149,6 @@ class Machine:
             "registry": self.registry.dump(),
             "files": self.files.dump(),
             "features": self.features.dump(),
-            "services": [asdict(service) for service in self.services.values()],
             "firewall": [asdict(rule) for rule in self.firewall],
             "tasks": [asdict(task) for task in self.tasks.values()],
             "boots": self.boots,
@@ -167,7 +165,6 @@ class Machine:
         self.registry.restore(data["registry"])
         self.files.restore(data["files"])
         self.features.restore(data["features"])
-        self.services = {fields["name"].lower(): Service(**fields) for fields in data["services"]}
         self.firewall = [FirewallRule(**fields) for fields in data["firewall"]]
         self.tasks = {(fields["path"] + fields["name"]).lower(): ScheduledTask(**fields) for fields in data["tasks"]}
         self.boots = data["boots"]
@@ -287,7 +284,7 @@ class Machine:
         self.registry.create(key, volatile=True)
 
     def reboot(self, soft: bool = True, reason: str = "") -> None:
-        """Restart: what was pending happens, what is volatile goes, services start.
+        """Restart: what was pending happens, what is volatile goes.
 
         A soft reboot only switches the state; with a real one the ports go away first (``reboot_listener``) and come back
         after a while, so that nobody sees the new boot time before the outage.
@@ -306,8 +303,6 @@ class Machine:
             self.registry.set(TCPIP, "Hostname", name)
             self.registry.set(f"{COMPUTER_NAME}\\ActiveComputerName", "ComputerName", name.upper()[:15])
             self.busy_installer = None
-            for service in self.services.values():
-                service.state = "running" if service.start_mode in ("auto", "delayed") else "stopped"
             self.clock.advance(30 if soft else 0)
             self.boots.append({"time": self.clock.now(), "reason": reason, "soft": soft})
             self.log("boot", reason=reason, soft=soft, number=len(self.boots), features=settled)

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.winsim import argspec, async_jobs, clixml, transfer
-from lab.winsim.auth import account_names
 from lab.winsim.errors import ModuleFailure, SimulatorError
-from lab.winsim.handlers import MODULES
+from lab.winsim.handlers import MODULES, OPTIONS
 from lab.winsim.process import CaseInsensitiveDict, ModuleCall, Process, Session
 
 MARKER = "\0\0\0\0"
-SYSTEM_ACCOUNTS = {"system": "SYSTEM", "nt authority\\system": "SYSTEM", "s-1-5-18": "SYSTEM"}
 
 
 def is_bootstrap(script: str) -> bool:
@@ -44,7 +42,6 @@ class Context:
     actions: list[dict[str, Any]]
     lines: Iterable[str]
     process: Process
-    become: bool = False
 
     def script(self, name: str) -> str:
         """Return the text of a script in the manifest.
@@ -170,6 +167,8 @@ def run_module(context: Context, script: str, raw_args: dict[str, Any]) -> Outco
         if handler is None:
             raise SimulatorError(f"module not known: {name}")
         checked = argspec.check(name, context.script(script), raw_args, context.environment)
+        if unknown := checked.given - OPTIONS.get(name, checked.given):
+            raise SimulatorError(f"{name}: not modelled: {', '.join(sorted(unknown))}")
         call = ModuleCall(
             session=context.session,
             name=name,
@@ -213,51 +212,6 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _become(context: Context, params: dict[str, Any]) -> Outcome:
-    machine = context.session.machine
-    wanted, password = params.get("BecomeUser") or "", params.get("BecomePassword")
-    logon_type = str(params.get("LogonType") or "Interactive").lower()
-    flags = str(params.get("LogonFlags") or "WithProfile").lower()
-    if flags not in ("withprofile", "netcredentialsonly", "none", ""):
-        raise SimulatorError(f"become: LogonFlags {flags!r} is not known")
-    user = wanted.rsplit("\\", 1)[-1].split("@", 1)[0]
-    if wanted.lower() in SYSTEM_ACCOUNTS:
-        user, logon = "SYSTEM", "service"
-    elif wanted.lower() in ("localservice", "local service", "nt authority\\localservice", "networkservice"):
-        raise SimulatorError(f"become: account {wanted!r} is not modelled")
-    else:
-        known = next((name for name in account_names(machine) if name.lower() == user.lower()), None)
-        if known is None:
-            return _become_failed(
-                "Failed to translate the account: Some or all identity references could not be translated."
-            )
-        new_credentials = "netcredentialsonly" in flags
-        # Without a password an administrator may still become an account that is logged on somewhere.
-        if password is not None and not new_credentials and machine.authenticate(known) != password:
-            machine.log("become_refused", user=known)
-            return _become_failed(
-                "LogonUser failed (The user name or password is incorrect, Win32ErrorCode 1326 - 0x0000052E)"
-            )
-        user, logon = known, logon_type
-    session = Session(
-        machine=machine,
-        user=user,
-        elevated=True,
-        logon="interactive" if logon.startswith("interactive") else logon,
-        environment=machine.environment_for(user),
-        cwd="C:\\Windows",
-        codepage=context.session.codepage,
-    )
-    machine.log("become", user=user, logon=session.logon)
-    inner = Context(session, session.environment, context.scripts, context.actions, (), context.process, True)
-    return run_actions(inner)
-
-
-def _become_failed(text: str) -> Outcome:
-    msg = f'Exception calling "CreateProcessAsUser" with "9" argument(s): "{text}"'
-    return failed(f"failure during exec_wrapper: {msg}", exception=msg)
-
-
 def _put(context: Context, params: dict[str, Any]) -> Outcome:
     return Outcome(transfer.put_file(context.session, params["Path"], context.lines))
 
@@ -285,7 +239,6 @@ def _async(context: Context, params: dict[str, Any]) -> Outcome:
 
 ACTIONS: dict[str, Callable[[Context, dict[str, Any]], Outcome]] = {
     "module_wrapper.ps1": _module_wrapper,
-    "become_wrapper.ps1": _become,
     "async_wrapper.ps1": _async,
     "winrm_put_file.ps1": _put,
     "winrm_fetch_file.ps1": _fetch,

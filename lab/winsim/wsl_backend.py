@@ -1,8 +1,9 @@
 """What plays the Linux distributions behind wsl.exe.
 
 ``wsl.exe`` and the registry are the machine's business; a backend holds what is *inside* a distribution. The one here
-keeps users and files in memory and knows the few commands that roles use; another one can be handed to the machine,
-for example the lab's containers. Anything unknown is a :class:`~lab.winsim.errors.SimulatorError`.
+keeps users and files in memory and knows the few commands that roles use; another one with the same public methods can
+be handed to the machine, for example the lab's containers. One that also has ``save`` and ``load`` keeps what is inside
+on the virtual disk. Anything unknown is a :class:`~lab.winsim.errors.SimulatorError`.
 """
 
 from __future__ import annotations
@@ -12,58 +13,12 @@ import copy
 import threading
 import uuid
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from lab.winsim.model import linux_commands
 from lab.winsim.model.files import Content
 from lab.winsim.model.guest import Guest, LinuxProcess, LinuxUser
 from lab.winsim.model.wsl import Distribution
-
-
-class WslBackend(Protocol):
-    """What a backend has to offer. One that also has ``save`` and ``load`` keeps what is inside on the virtual disk."""
-
-    def create(self, distribution: Distribution, image: Content) -> None:
-        """Unpack an image."""
-
-    def destroy(self, distribution: Distribution) -> None:
-        """Delete a distribution with everything in it."""
-
-    def start(self, distribution: Distribution) -> None:
-        """Boot it."""
-
-    def stop(self, distribution: Distribution) -> None:
-        """Stop it with all its processes."""
-
-    def stop_all(self) -> None:
-        """Stop all of them (shutdown, reboot)."""
-
-    def run(self, process: LinuxProcess) -> int:
-        """Run a command and return its exit code."""
-
-    def uid(self, distribution: Distribution, user: str) -> int | None:
-        """The uid of a user, None if there is none."""
-
-    def user_of(self, distribution: Distribution, uid: int) -> str | None:
-        """The name of a uid."""
-
-    def add_user(self, distribution: Distribution, user: str, uid: int) -> None:
-        """Make a user (machine descriptions)."""
-
-    def default_user(self, distribution: Distribution) -> str | None:
-        """``[user] default`` of /etc/wsl.conf."""
-
-    def interop_folder(self, distribution: Distribution) -> Path | None:
-        """The folder that the distribution sees as /run/WSL, None where it can start no program of Windows."""
-
-    def dump(self) -> dict[str, Any]:
-        """State for the snapshot."""
-
-    def restore(self, data: dict[str, Any]) -> None:
-        """The reverse of dump."""
-
-    def summary(self) -> dict[str, Any]:
-        """State for people: no password hashes."""
 
 
 class MemoryBackend:

@@ -6,7 +6,7 @@ import ntpath
 import re
 from dataclasses import replace
 
-from lab.winsim.commands.output import chinese, is_elevated, say
+from lab.winsim.commands.output import either, is_elevated, say
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model import wsl
@@ -50,10 +50,10 @@ def icacls(process: Process) -> int:
     node = machine.files.get(words[0])
     owner = next((user for user in machine.users if machine.sid(user) == words[2][1:]), None)
     if node is None or owner is None or not is_elevated(process):
-        say(process, "已成功处理 0 个文件; 处理 1 个文件时失败" if chinese(process) else "Failed processing 1 files")
+        say(process, either(process, "已成功处理 0 个文件; 处理 1 个文件时失败", "Failed processing 1 files"))
         return 5 if node else 2
     node.owner = machine.full_name(owner)
-    say(process, "已成功处理 1 个文件; 处理 0 个文件时失败" if chinese(process) else "Successfully processed 1 files")
+    say(process, either(process, "已成功处理 1 个文件; 处理 0 个文件时失败", "Successfully processed 1 files"))
     return 0
 
 
@@ -79,10 +79,10 @@ def diskpart(process: Process) -> int:
         for item in wsl.distributions(machine, user)
     )
     if node is None or node.content is None or used or not is_elevated(process):
-        say(process, "虚拟磁盘服务错误:" if chinese(process) else "Virtual Disk Service error:")
+        say(process, either(process, "虚拟磁盘服务错误:", "Virtual Disk Service error:"))
         return 0x80070020 if used else 0x80070002
     data = dict(node.content.data)
     freed = data.pop("freed", 0) if data.pop("trimmed", False) else 0
     machine.files.put(match[1], replace(node.content, size=node.content.size - freed, data=data))
-    say(process, "  100 百分比已完成" if chinese(process) else "  100 percent completed")
+    say(process, either(process, "  100 百分比已完成", "  100 percent completed"))
     return 0

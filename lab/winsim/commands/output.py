@@ -35,6 +35,6 @@ def is_elevated(process: Process) -> bool:
     return admin and (process.session.elevated or system_account(process.user) is not None)
 
 
-def chinese(process: Process) -> bool:
-    """Whether the machine speaks Chinese."""
-    return process.machine.language == "zh-CN"
+def either(process: Process, chinese: str, english: str) -> str:
+    """The text in the language of the machine."""
+    return chinese if process.machine.language == "zh-CN" else english

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.winsim.commands.output import chinese, complain, is_elevated, say
+from lab.winsim.commands.output import complain, either, is_elevated, say
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model import power
@@ -41,7 +41,7 @@ def powercfg(process: Process) -> int:
     with machine.lock:
         scheme = power.active(machine) if names[0] == "scheme_current" else names[0]
         if scheme not in power.schemes(machine):
-            complain(process, "电源方案、子组或设置不存在。" if chinese(process) else _NOT_THERE)
+            complain(process, either(process, "电源方案、子组或设置不存在。", _NOT_THERE))
             return 1
         if len(names) > 1 and _ALIASES.get(names[1], names[1]) != power.SLEEP:
             raise SimulatorError(f"powercfg: subgroup not known: {names[1]}")
@@ -72,14 +72,14 @@ _NOT_THERE = "The power scheme, subgroup or setting specified does not exist."
 
 
 def _show(process: Process, scheme: str) -> None:
-    texts = _CHINESE if chinese(process) else _ENGLISH
+    texts = either(process, _CHINESE, _ENGLISH)
     plan, alias, group, setting, seconds, choices, mains, battery = texts
     lines = [plan.format(scheme)]
     if scheme == power.BALANCED:
         lines.append("  " + alias.format("SCHEME_BALANCED"))
     lines += ["  " + group.format(power.SLEEP), "    " + alias.format("SUB_SLEEP")]
     for guid, (short, english, chinese_name) in _NAMES.items():
-        lines.append("    " + setting.format(guid, chinese_name if chinese(process) else english))
+        lines.append("    " + setting.format(guid, either(process, chinese_name, english)))
         lines.append("      " + alias.format(short))
         lines += ["      " + line for line in (choices if guid == power.HYBRID else seconds)]
         lines.append("    " + mains.format(power.read(process.machine, scheme, guid, "ac")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.winsim.commands.output import chinese, complain, is_elevated, say
+from lab.winsim.commands.output import complain, either, is_elevated, say
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model.registry import Key, RegistryView, Value
@@ -25,7 +25,7 @@ def reg(process: Process) -> int:
         if words[0] == "query":
             return _query(process, view, path, words[2:])
         if root == "HKLM" and not is_elevated(process):
-            complain(process, "错误: 拒绝访问。" if chinese(process) else "ERROR: Access is denied.")
+            complain(process, either(process, "错误: 拒绝访问。", "ERROR: Access is denied."))
             return 1
         return (_add if words[0] == "add" else _delete)(process, view, path, words[2:])
 
@@ -87,7 +87,7 @@ def _search(process: Process, name: str, key: Key, wanted: str) -> int:
         if value := here.values.get(wanted.lower()):
             _show(process, path, [value])
             found += 1
-    say(process, f"搜索结束: 找到 {found} 匹配。" if chinese(process) else f"End of search: {found} match(es) found.")
+    say(process, either(process, f"搜索结束: 找到 {found} 匹配。", f"End of search: {found} match(es) found."))
     return 0 if found else 1
 
 
@@ -103,11 +103,11 @@ def _show(process: Process, name: str, values: list[Value]) -> None:
 
 
 def _done(process: Process) -> int:
-    say(process, "操作成功完成。" if chinese(process) else "The operation completed successfully.")
+    say(process, either(process, "操作成功完成。", "The operation completed successfully."))
     return 0
 
 
 def _missing(process: Process) -> int:
     english = "ERROR: The system was unable to find the specified registry key or value."
-    complain(process, "错误: 系统找不到指定的注册表项或值。" if chinese(process) else english)
+    complain(process, either(process, "错误: 系统找不到指定的注册表项或值。", english))
     return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ntpath
 import xml.etree.ElementTree as ET
 
-from lab.winsim.commands.output import chinese, complain, is_elevated, say
+from lab.winsim.commands.output import complain, either, is_elevated, say
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model import tasks
@@ -38,19 +38,17 @@ def schtasks(process: Process) -> int:
         task = tasks.find(process.machine, folder or "\\", name)
         if task is None:
             english = "ERROR: The system cannot find the file specified."
-            complain(process, "错误: 系统找不到指定的文件。" if chinese(process) else english)
+            complain(process, either(process, "错误: 系统找不到指定的文件。", english))
             return 1
         if action == "/delete":
             tasks.remove(process.machine, task)
-            text = (
-                f'成功删除计划的任务 "{label}"。'
-                if chinese(process)
-                else f'The scheduled task "{label}" was successfully deleted.'
+            text = either(
+                process, f'成功删除计划的任务 "{label}"。', f'The scheduled task "{label}" was successfully deleted.'
             )
         else:
             tasks.start(process.machine, task, "schtasks")
-            text = f'尝试运行 "{label}"。' if chinese(process) else f'Attempted to run the scheduled task "{label}".'
-        say(process, ("成功: " if chinese(process) else "SUCCESS: ") + text)
+            text = either(process, f'尝试运行 "{label}"。', f'Attempted to run the scheduled task "{label}".')
+        say(process, (either(process, "成功: ", "SUCCESS: ")) + text)
     return 0
 
 
@@ -73,11 +71,11 @@ def _create(process: Process, folder: str, name: str, file: str) -> int:
         "registration_info": {},
     }
     if not is_elevated(process):
-        complain(process, "错误: 拒绝访问。" if chinese(process) else "ERROR: Access is denied.")
+        complain(process, either(process, "错误: 拒绝访问。", "ERROR: Access is denied."))
         return 1
     tasks.add(machine, folder or "\\", name, definition)
     english = f'SUCCESS: The scheduled task "{name}" has successfully been created.'
-    say(process, f'成功: 成功创建计划任务 "{name}"。' if chinese(process) else english)
+    say(process, either(process, f'成功: 成功创建计划任务 "{name}"。', english))
     return 0
 
 

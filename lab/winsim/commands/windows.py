@@ -1,22 +1,19 @@
-"""Small programs of Windows: shutdown, hostname, whoami, netsh, dism, ipconfig, ping …"""
+"""Small programs of Windows: shutdown, hostname, whoami, netsh, dism, ping …"""
 
 from __future__ import annotations
 
 import ntpath
 import re
 
-from lab.winsim.commands.output import ERROR, chinese, complain, is_elevated, say
+from lab.winsim.commands.output import ERROR, complain, either, is_elevated, say
 from lab.winsim.errors import SimulatorError
 from lab.winsim.handlers import command
 from lab.winsim.model import firewall
-from lab.winsim.model.blank import WINDOWS_CURRENT
 from lab.winsim.model.proxy import read_winhttp
 from lab.winsim.model.software import program_fault
 from lab.winsim.model.system import FirewallRule
 from lab.winsim.model.texts import win32
 from lab.winsim.process import Process
-
-FEATURES = WINDOWS_CURRENT + "\\Component Based Servicing"
 
 
 @command("hostname.exe")
@@ -70,15 +67,13 @@ def taskkill(process: Process) -> int:
         raise SimulatorError(f"taskkill: arguments not known: {words}")
     program = process.machine.interop.programs.get(int(words[1]))
     if program is None:
-        text = (
-            f'错误: 没有找到进程 "{words[1]}"。' if chinese(process) else f'ERROR: The process "{words[1]}" not found.'
-        )
+        text = either(process, f'错误: 没有找到进程 "{words[1]}"。', f'ERROR: The process "{words[1]}" not found.')
         complain(process, text)
         return 128
     process.machine.log("taskkill", pid=int(words[1]))
     program.cancel(1)
     english = f"SUCCESS: The process with PID {words[1]} has been terminated."
-    say(process, f"成功: 已终止 PID {words[1]} 的进程。" if chinese(process) else english)
+    say(process, either(process, f"成功: 已终止 PID {words[1]} 的进程。", english))
     return 0
 
 
@@ -87,7 +82,7 @@ def chcp(process: Process) -> int:
     """The code page of the console."""
     if process.argv[1:]:
         raise SimulatorError(f"chcp.com: arguments not known: {process.argv[1:]}")
-    say(process, f"{'活动代码页' if chinese(process) else 'Active code page'}: {process.session.codepage}")
+    say(process, f"{either(process, '活动代码页', 'Active code page')}: {process.session.codepage}")
     return 0
 
 
@@ -137,15 +132,15 @@ def tasklist(process: Process) -> int:
         )
     if not people:
         english = "INFO: No tasks are running which match the specified criteria."
-        say(process, "信息: 没有运行的任务匹配指定标准。" if chinese(process) else english)
+        say(process, either(process, "信息: 没有运行的任务匹配指定标准。", english))
     return 0
 
 
 def _excluded_ports(process: Process) -> None:
-    title = "协议 tcp 端口排除范围" if chinese(process) else "Protocol tcp Port Exclusion Ranges"
-    columns = "开始端口    结束端口" if chinese(process) else "Start Port    End Port"
+    title = either(process, "协议 tcp 端口排除范围", "Protocol tcp Port Exclusion Ranges")
+    columns = either(process, "开始端口    结束端口", "Start Port    End Port")
     ranges = [f"{first:>10}  {last:>10}" for first, last in process.machine.description["network"]["excluded_ports"]]
-    note = "* - 管理的端口排除。" if chinese(process) else "* - Administered port exclusions."
+    note = either(process, "* - 管理的端口排除。", "* - Administered port exclusions.")
     say(process, "\n".join(["", title, "", columns, "----------    --------", *ranges, "", note, ""]))
 
 
@@ -161,13 +156,10 @@ def netsh(process: Process) -> int:
         proxy, bypass = read_winhttp(machine)
         say(
             process,
-            "\n" + ("当前的 WinHTTP 代理服务器设置:" if chinese(process) else "Current WinHTTP proxy settings:") + "\n",
+            "\n" + (either(process, "当前的 WinHTTP 代理服务器设置:", "Current WinHTTP proxy settings:")) + "\n",
         )
         if proxy is None:
-            say(
-                process,
-                "    直接访问(没有代理服务器)。" if chinese(process) else "    Direct access (no proxy server).",
-            )
+            say(process, either(process, "    直接访问(没有代理服务器)。", "    Direct access (no proxy server)."))
         else:
             say(process, f"    Proxy Server(s) :  {proxy}\n    Bypass List     :  {bypass or '(none)'}")
         return 0
@@ -183,10 +175,7 @@ def _firewall(process: Process, action: list[str], options: dict[str, str]) -> i
         for rule in found:
             say(process, f"Rule Name:                            {rule.name}")
         if not found:
-            say(
-                process,
-                "没有与指定标准相匹配的规则。" if chinese(process) else "No rules match the specified criteria.",
-            )
+            say(process, either(process, "没有与指定标准相匹配的规则。", "No rules match the specified criteria."))
         return 0 if found else 1
     known = {"name", "dir", "action", "protocol", "localport", "remoteip"}
     if action != ["add", "rule"] or set(options) != known or (options["dir"], options["action"]) != ("in", "allow"):
@@ -194,9 +183,11 @@ def _firewall(process: Process, action: list[str], options: dict[str, str]) -> i
     if not is_elevated(process):
         say(
             process,
-            "请求的操作需要提升(作为管理员运行)。"
-            if chinese(process)
-            else "The requested operation requires elevation (Run as administrator).",
+            either(
+                process,
+                "请求的操作需要提升(作为管理员运行)。",
+                "The requested operation requires elevation (Run as administrator).",
+            ),
         )
         return 1
     rule = FirewallRule(
@@ -207,7 +198,7 @@ def _firewall(process: Process, action: list[str], options: dict[str, str]) -> i
     )
     with machine.lock:
         firewall.add(machine, rule)
-    say(process, "确定。\n" if chinese(process) else "Ok.\n")
+    say(process, either(process, "确定。\n", "Ok.\n"))
     return 0
 
 
@@ -230,9 +221,8 @@ def dism(process: Process) -> int:
     if verb != "/get-featureinfo":
         return _change_feature(process, feature.name, verb == "/enable-feature")
     pending = {"EnablePending": "Enable Pending", "DisablePending": "Disable Pending"}
-    restart = "Required" if feature.restart else "Possible"
     state = pending.get(feature.state, feature.state)
-    say(process, f"Feature Name : {feature.name}\nRestart Required : {restart}\nState : {state}")
+    say(process, f"Feature Name : {feature.name}\nRestart Required : Required\nState : {state}")
     return 0
 
 
@@ -257,12 +247,12 @@ def netstat(process: Process) -> int:
     """``-a -n -o``: who listens, as far as it is modelled: the proxies."""
     if process.argv[1:] != ["-a", "-n", "-o"]:
         raise SimulatorError(f"netstat: arguments not known: {process.argv[1:]}")
-    columns = (
-        "  协议  本地地址          外部地址        状态           PID"
-        if chinese(process)
-        else "  Proto  Local Address          Foreign Address        State           PID"
+    columns = either(
+        process,
+        "  协议  本地地址          外部地址        状态           PID",
+        "  Proto  Local Address          Foreign Address        State           PID",
     )
-    say(process, f"\n{'活动连接' if chinese(process) else 'Active Connections'}\n\n{columns}")
+    say(process, f"\n{either(process, '活动连接', 'Active Connections')}\n\n{columns}")
     say(process, "  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING       1204")
     for address, proxy in process.machine.network.proxies.items():
         host, port = address.rsplit(":", 1)
@@ -284,13 +274,11 @@ def certutil(process: Process) -> int:
     if node is None or node.content is None:
         say(process, "CertUtil: -hashfile command FAILED: 0x80070002 (WIN32: 2 ERROR_FILE_NOT_FOUND)")
         return 0x80070002
-    head = f"SHA256 的 {words[1]} 哈希:" if chinese(process) else f"SHA256 hash of {words[1]}:"
+    head = either(process, f"SHA256 的 {words[1]} 哈希:", f"SHA256 hash of {words[1]}:")
     say(process, f"{head}\n{node.content.digest('sha256')}")
     say(
         process,
-        "CertUtil: -hashfile 命令成功完成。"
-        if chinese(process)
-        else "CertUtil: -hashfile command completed successfully.",
+        either(process, "CertUtil: -hashfile 命令成功完成。", "CertUtil: -hashfile command completed successfully."),
     )
     return 0
 
@@ -300,10 +288,7 @@ def fsutil(process: Process) -> int:
     """``fsinfo drives``, ``fsinfo ntfsinfo D:``, ``fsinfo volumeinfo D:``, ``volume diskfree D:``."""
     words, files = [word.lower() for word in process.argv[1:]], process.machine.files
     if words == ["fsinfo", "drives"]:
-        say(
-            process,
-            f"\n{'驱动器' if chinese(process) else 'Drives'}: " + " ".join(f"{drive}\\" for drive in files.drives),
-        )
+        say(process, f"\n{either(process, '驱动器', 'Drives')}: " + " ".join(f"{drive}\\" for drive in files.drives))
         return 0
     if len(words) != 3 or words[:2] not in (
         ["fsinfo", "ntfsinfo"],
@@ -314,38 +299,22 @@ def fsutil(process: Process) -> int:
     if words[2].upper() not in files.drives:
         say(
             process,
-            "错误 3: 系统找不到指定的路径。"
-            if chinese(process)
-            else "Error 3:  The system cannot find the path specified.",
+            either(process, "错误 3: 系统找不到指定的路径。", "Error 3:  The system cannot find the path specified."),
         )
         return 1
     system = process.machine.description["disks"][words[2][0].upper()].get("filesystem", "NTFS")
     if words[1] == "volumeinfo":
-        say(process, f"{'文件系统名' if chinese(process) else 'File System Name'} : {system}")
+        say(process, f"{either(process, '文件系统名', 'File System Name')} : {system}")
         return 0
     if words[1] == "ntfsinfo" and system != "NTFS":
-        say(process, "错误: 卷不是 NTFS。" if chinese(process) else "Error:  The volume is not NTFS.")
+        say(process, either(process, "错误: 卷不是 NTFS。", "Error:  The volume is not NTFS."))
         return 1
     if words[1] == "ntfsinfo":
         say(process, "NTFS Volume Serial Number :        0x6a1c8f7e1c8f4a01")
         return 0
     free = files.free(words[2] + "\\")
-    label = "总可用字节数" if chinese(process) else "Total free bytes"
+    label = either(process, "总可用字节数", "Total free bytes")
     say(process, f"{label}        : {free:>19,} ({free / 2**30:>7.1f} GB)")
-    return 0
-
-
-@command("ipconfig.exe")
-def ipconfig(process: Process) -> int:
-    """Addresses, with ``/all`` the name of the host too; other arguments are not known."""
-    if [word.lower() for word in process.argv[1:]] not in ([], ["/all"]):
-        raise SimulatorError(f"ipconfig: arguments not known: {process.argv[1:]}")
-    say(process, "\nWindows IP Configuration\n")
-    if process.argv[1:]:
-        say(process, f"   Host Name . . . . . . . . . . . . : {process.machine.host_name}")
-    say(process, "\nEthernet adapter Ethernet:\n")
-    for address in process.machine.network.addresses:
-        say(process, f"   {'IPv4' if '.' in address else 'IPv6'} Address. . . . . . . . . . . : {address}")
     return 0
 
 

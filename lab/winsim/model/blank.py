@@ -1,11 +1,10 @@
-"""A freshly installed Windows: registry, folders, programs, features and services that every machine has."""
+"""A freshly installed Windows: registry, folders, programs and features that every machine has."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from lab.winsim.model.files import Content
-from lab.winsim.model.system import Service
 
 if TYPE_CHECKING:
     from lab.winsim.model.pc import Pc
@@ -22,7 +21,7 @@ MICROSOFT = "CN=Microsoft Windows, O=Microsoft Corporation, L=Redmond, S=Washing
 
 # name, size in bytes; the handler of the same name plays it
 _PROGRAMS = (
-    "certutil.exe", "cmd.exe", "cscript.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "ipconfig.exe", "msiexec.exe",
+    "certutil.exe", "cmd.exe", "cscript.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "msiexec.exe",
     "net.exe", "netsh.exe", "netstat.exe", "ping.exe", "powercfg.exe", "reg.exe", "sc.exe", "schtasks.exe", "shutdown.exe", "systeminfo.exe",
     "takeown.exe", "tar.exe", "tasklist.exe", "taskkill.exe", "timeout.exe", "tzutil.exe", "where.exe", "whoami.exe",
     "wusa.exe", "setx.exe", "more.com", "findstr.exe", "sort.exe", "find.exe", "chcp.com", "robocopy.exe", "xcopy.exe",
@@ -37,73 +36,8 @@ _FOLDERS = (
     "C:\\Windows\\ServiceProfiles\\NetworkService",
 )  # fmt: skip
 
-# name, parent, needs a reboot
-_FEATURES = (
-    ("VirtualMachinePlatform", None, True),
-    ("Microsoft-Windows-Subsystem-Linux", None, True),
-    ("HypervisorPlatform", None, True),
-    ("Microsoft-Hyper-V-All", None, True),
-    ("Microsoft-Hyper-V", "Microsoft-Hyper-V-All", True),
-    ("Microsoft-Hyper-V-Hypervisor", "Microsoft-Hyper-V", True),
-    ("Microsoft-Hyper-V-Services", "Microsoft-Hyper-V", True),
-    ("Microsoft-Hyper-V-Tools-All", "Microsoft-Hyper-V-All", False),
-    ("Microsoft-Hyper-V-Management-PowerShell", "Microsoft-Hyper-V-Tools-All", False),
-    ("Containers", None, True),
-    ("Containers-DisposableClientVM", None, True),
-    ("TelnetClient", None, False),
-    ("TFTP", None, False),
-    ("SimpleTCP", None, False),
-    ("NetFx3", None, False),
-    ("NetFx4-AdvSrvs", None, False),
-    ("NetFx4Extended-ASPNET45", "NetFx4-AdvSrvs", False),
-    ("SMB1Protocol", None, True),
-    ("SMB1Protocol-Client", "SMB1Protocol", True),
-    ("SMB1Protocol-Server", "SMB1Protocol", True),
-    ("IIS-WebServerRole", None, False),
-    ("IIS-WebServer", "IIS-WebServerRole", False),
-    ("IIS-CommonHttpFeatures", "IIS-WebServer", False),
-    ("IIS-StaticContent", "IIS-CommonHttpFeatures", False),
-    ("IIS-HttpErrors", "IIS-CommonHttpFeatures", False),
-    ("IIS-DefaultDocument", "IIS-CommonHttpFeatures", False),
-    ("Printing-PrintToPDFServices-Features", None, False),
-    ("SearchEngine-Client-Package", None, True),
-    ("WindowsMediaPlayer", None, False),
-    ("WorkFolders-Client", None, False),
-)
-_ENABLED = (
-    "NetFx4-AdvSrvs",
-    "Printing-PrintToPDFServices-Features",
-    "SearchEngine-Client-Package",
-    "WorkFolders-Client",
-)
-
-# name, display name, program, start mode, state, account
-_SERVICES = (
-    ("WinRM", "Windows Remote Management (WS-Management)", "svchost.exe -k NetworkService -p", "auto", "running",
-     "NT AUTHORITY\\NetworkService"),
-    ("Winmgmt", "Windows Management Instrumentation", "svchost.exe -k netsvcs -p", "auto", "running", "LocalSystem"),
-    ("wuauserv", "Windows Update", "svchost.exe -k netsvcs -p", "manual", "stopped", "LocalSystem"),
-    ("BITS", "Background Intelligent Transfer Service", "svchost.exe -k netsvcs -p", "delayed", "running",
-     "LocalSystem"),
-    ("MSDTC", "Distributed Transaction Coordinator", "msdtc.exe", "manual", "stopped", "NT AUTHORITY\\NetworkService"),
-    ("TrustedInstaller", "Windows Modules Installer", "..\\servicing\\TrustedInstaller.exe", "manual", "stopped",
-     "LocalSystem"),
-    ("msiserver", "Windows Installer", "msiexec.exe /V", "manual", "stopped", "LocalSystem"),
-    ("mpssvc", "Windows Defender Firewall", "svchost.exe -k LocalServiceNoNetworkFirewall -p", "auto", "running",
-     "NT Authority\\LocalService"),
-    ("LanmanServer", "Server", "svchost.exe -k netsvcs -p", "auto", "running", "LocalSystem"),
-    ("LanmanWorkstation", "Workstation", "svchost.exe -k NetworkService -p", "auto", "running",
-     "NT AUTHORITY\\NetworkService"),
-    ("Schedule", "Task Scheduler", "svchost.exe -k netsvcs -p", "auto", "running", "LocalSystem"),
-    ("EventLog", "Windows Event Log", "svchost.exe -k LocalServiceNetworkRestricted -p", "auto", "running",
-     "NT AUTHORITY\\LocalService"),
-    ("W32Time", "Windows Time", "svchost.exe -k LocalService", "manual", "stopped", "NT AUTHORITY\\LocalService"),
-    ("Spooler", "Print Spooler", "spoolsv.exe", "auto", "running", "LocalSystem"),
-    ("vmcompute", "Hyper-V Host Compute Service", "vmcompute.exe", "manual", "stopped", "LocalSystem"),
-    ("hns", "Host Network Service", "svchost.exe -k NetSvcs -p", "manual", "stopped", "LocalSystem"),
-    ("WinHttpAutoProxySvc", "WinHTTP Web Proxy Auto-Discovery Service", "svchost.exe -k LocalService -p", "manual",
-     "running", "NT AUTHORITY\\LocalService"),
-)  # fmt: skip
+_FEATURES = ("VirtualMachinePlatform", "Microsoft-Windows-Subsystem-Linux")
+"""Both need a restart."""
 
 
 def install_windows(machine: Pc) -> None:
@@ -111,12 +45,8 @@ def install_windows(machine: Pc) -> None:
     _folders_and_programs(machine)
     _current_version(machine, machine.description["windows"])
     _environment(machine)
-    for name, parent, restart in _FEATURES:
-        state = "Enabled" if name in _ENABLED else "Disabled"
-        machine.features.add(name, parent=parent, restart=restart, state=state, display_name=name)
-    for name, title, program, mode, state, account in _SERVICES:
-        path = f"C:\\WINDOWS\\system32\\{program}"
-        machine.services[name.lower()] = Service(name, title, path, mode, state, account, description=title)
+    for name in _FEATURES:
+        machine.features.add(name)
 
 
 def _folders_and_programs(machine: Pc) -> None:

@@ -14,7 +14,7 @@ import yaml
 from lab.winsim.model import cuda, firewall, power, software, terminal, visual_studio, wsl  # noqa: F401 - they register
 from lab.winsim.model.blank import MACHINE_ENVIRONMENT, make_profile
 from lab.winsim.model.pins import PINS
-from lab.winsim.model.system import FirewallRule, Service
+from lab.winsim.model.system import FirewallRule
 
 if TYPE_CHECKING:
     from lab.winsim.model.pc import Pc
@@ -78,7 +78,6 @@ DEFAULTS: dict[str, Any] = {
     "signed_in": [],
     "installed": [],
     "features": {},
-    "services": [],
     "firewall": [],
     "registry": [],
     "files": [],
@@ -86,7 +85,7 @@ DEFAULTS: dict[str, Any] = {
     "catalogue": [],
     "faults": {},
 }
-_FREE_FORM = {"gpu", "disks", "users", "installed", "features", "services", "firewall", "registry", "files"} | {
+_FREE_FORM = {"gpu", "disks", "users", "installed", "features", "firewall", "registry", "files"} | {
     "environment",
     "catalogue",
     "faults",
@@ -186,8 +185,6 @@ def apply(machine: Pc) -> None:
         feature.state = state
         if state.endswith("Pending"):
             machine.need_reboot("component servicing")
-    for entry in description["services"]:
-        machine.services[entry["name"].lower()] = Service(**entry)
     power.install(machine, description["power"])
     for entry in description["firewall"]:
         firewall.add(machine, FirewallRule(**entry))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lab.winsim.model.pc import Pc
 
 KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules"
-_NUMBERS = {"tcp": "6", "udp": "17", "icmpv4": "1", "icmpv6": "58"}
+_NUMBERS = {"tcp": "6", "udp": "17"}
 
 
 def text_of(rule: FirewallRule) -> str:
@@ -22,15 +22,11 @@ def text_of(rule: FirewallRule) -> str:
         parts.append(f"Protocol={_NUMBERS.get(rule.protocol, rule.protocol)}")
     if rule.profiles and rule.profiles != "domain,private,public":
         parts += [f"Profile={name.capitalize()}" for name in rule.profiles.split(",")]
-    for key, value in (("LPort", rule.localport), ("RPort", rule.remoteport)):
-        parts += [f"{key}={item}" for item in (value or "").split(",") if item]
-    for key, value in (("LA4", rule.localip), ("RA4", rule.remoteip)):
-        parts += [f"{key}={item}" for item in value.split(",") if value != "any"]
-    for key, value in (("App", rule.program), ("Svc", rule.service), ("Name", rule.name), ("Desc", rule.description)):
+    parts += [f"LPort={item}" for item in (rule.localport or "").split(",") if item]
+    parts += [f"RA4={item}" for item in rule.remoteip.split(",") if rule.remoteip != "any"]
+    for key, value in (("App", rule.program), ("Name", rule.name), ("Desc", rule.description)):
         if value:
             parts.append(f"{key}={value}")
-    if rule.group:
-        parts.append(f"EmbedCtxt={rule.group}")
     return "|".join(parts) + "|"
 
 

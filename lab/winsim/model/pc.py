@@ -10,7 +10,7 @@ from lab.winsim.model.clock import Clock
 from lab.winsim.model.files import FileSystem
 from lab.winsim.model.network import Network
 from lab.winsim.model.registry import Registry
-from lab.winsim.model.system import Features, FirewallRule, ScheduledTask, Service
+from lab.winsim.model.system import Features, FirewallRule, ScheduledTask
 from lab.winsim.model.users import Users
 from lab.winsim.process import CaseInsensitiveDict
 
@@ -26,7 +26,6 @@ class Pc(Protocol):
     registry: Registry
     files: FileSystem
     features: Features
-    services: dict[str, Service]
     firewall: list[FirewallRule]
     tasks: dict[str, ScheduledTask]
     running_tasks: dict[str, threading.Event]

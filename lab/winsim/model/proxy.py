@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 SETTINGS = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
 WINHTTP = "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\Connections"
+LAN = "DefaultConnectionSettings"
 DIRECT, PROXY, PAC, DETECT = 1, 2, 4, 8
 
 
 @dataclass
 class InetProxy:
-    """The settings of one connection of one user; empty texts are None."""
+    """The settings of one user; empty texts are None."""
 
     server: str | None = None
     bypass: str | None = None
@@ -29,28 +30,19 @@ class InetProxy:
     enabled: bool = False
 
 
-def read_inet(view: RegistryView, connection: str | None = None) -> InetProxy:
-    """The settings of the LAN, or of a named connection."""
-    name = connection or "DefaultConnectionSettings"
-    flags, server, bypass, pac = _unpack(view.get(SETTINGS + "\\Connections", name))
-    if connection is None:
-        server = view.get(SETTINGS, "ProxyServer") or None
-        bypass = view.get(SETTINGS, "ProxyOverride") or None
-        pac = view.get(SETTINGS, "AutoConfigURL") or None
-        enabled = bool(view.get(SETTINGS, "ProxyEnable", 0))
-    else:
-        enabled = bool(flags & PROXY)
-    return InetProxy(server, bypass, pac, bool(flags & DETECT), enabled)
+def read_inet(view: RegistryView) -> InetProxy:
+    """The settings of the LAN."""
+    blob = view.get(SETTINGS + "\\Connections", LAN)
+    flags = struct.unpack_from("<I", blob, 8)[0] if blob else DIRECT | DETECT
+    texts = [view.get(SETTINGS, name) or None for name in ("ProxyServer", "ProxyOverride", "AutoConfigURL")]
+    return InetProxy(*texts, bool(flags & DETECT), bool(view.get(SETTINGS, "ProxyEnable", 0)))
 
 
-def write_inet(view: RegistryView, proxy: InetProxy, connection: str | None = None) -> None:
+def write_inet(view: RegistryView, proxy: InetProxy) -> None:
     """Store the settings; a server given means that the proxy is on."""
     flags = DIRECT | (PROXY if proxy.server else 0) | (PAC if proxy.auto_config_url else 0)
     flags |= DETECT if proxy.auto_detect else 0
-    name = connection or "DefaultConnectionSettings"
-    view.set(SETTINGS + "\\Connections", name, _pack(flags, proxy))
-    if connection is not None:
-        return
+    view.set(SETTINGS + "\\Connections", LAN, _pack(flags, proxy))
     view.set(SETTINGS, "ProxyEnable", 1 if proxy.server else 0)
     for value, text in (
         ("ProxyServer", proxy.server),
@@ -69,17 +61,6 @@ def _pack(flags: int, proxy: InetProxy) -> bytes:
         data = (text or "").encode("ascii", "replace")
         out += struct.pack("<I", len(data)) + data
     return out + bytes(32)
-
-
-def _unpack(blob: bytes | None) -> tuple[int, str | None, str | None, str | None]:
-    if not blob or len(blob) < 24:
-        return DIRECT | DETECT, None, None, None
-    flags, texts, position = struct.unpack_from("<I", blob, 8)[0], [], 12
-    for _ in range(3):
-        (length,) = struct.unpack_from("<I", blob, position)
-        texts.append(blob[position + 4 : position + 4 + length].decode("ascii") or None)
-        position += 4 + length
-    return flags, texts[0], texts[1], texts[2]
 
 
 def read_winhttp(machine: Pc) -> tuple[str | None, str | None]:

@@ -24,10 +24,6 @@ _ROOTS = {
     "HKEY_USERS": "HKU",
     "HKCU": "HKCU",
     "HKEY_CURRENT_USER": "HKCU",
-    "HKCR": "HKCR",
-    "HKEY_CLASSES_ROOT": "HKCR",
-    "HKCC": "HKCC",
-    "HKEY_CURRENT_CONFIG": "HKCC",
 }
 
 
@@ -117,13 +113,6 @@ class RegistryView:
             if self.sid is None:
                 raise ValueError(f"no user for {path}")
             return ["HKU", self.sid, *parts]
-        if root == "HKCR":
-            own = ["HKU", self.sid or ".DEFAULT", "Software", "Classes", *parts]
-            if parts and self.sid and self._registry.find(own):
-                return own
-            return ["HKLM", "SOFTWARE", "Classes", *parts]
-        if root == "HKCC":
-            return ["HKLM", "SYSTEM", "CurrentControlSet", "Hardware Profiles", "Current", *parts]
         return [root, *parts]
 
     def key(self, path: str) -> Key | None:

@@ -1,4 +1,4 @@
-"""Parts of Windows that are lists of things: optional features, services, firewall rules, scheduled tasks."""
+"""Parts of Windows that are lists of things: optional features, firewall rules, scheduled tasks."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ class Feature:
 
     name: str
     state: str = "Disabled"
-    parent: str | None = None
-    restart: bool = False
-    display_name: str = ""
 
 
 class Features:
-    """The optional features of Windows, with what waits for a reboot."""
+    """The optional features of Windows, each of which waits for a reboot when it is switched."""
 
     def __init__(self) -> None:
         self.items: dict[str, Feature] = {}
 
-    def add(self, name: str, **fields: Any) -> Feature:
+    def add(self, name: str) -> None:
         """Declare a feature."""
-        self.items[name.lower()] = Feature(name, **fields)
-        return self.items[name.lower()]
+        self.items[name.lower()] = Feature(name)
 
     def find(self, name: str) -> Feature | None:
         """The feature of this name, or None."""
@@ -37,35 +33,17 @@ class Features:
         feature = self.find(name)
         return feature is not None and feature.state in ("Enabled", "DisablePending")
 
-    def parents(self, feature: Feature) -> list[Feature]:
-        """The features above one, nearest first."""
-        above = []
-        while feature.parent:
-            feature = self.items[feature.parent.lower()]
-            above.append(feature)
-        return above
-
     def enable(self, name: str) -> bool:
         """Enable one feature; True if that waits for a reboot."""
         feature = self.items[name.lower()]
-        if feature.state == "DisablePending":
-            feature.state = "Enabled"
-        elif feature.state == "Disabled":
-            feature.state = "EnablePending" if feature.restart else "Enabled"
+        feature.state = {"DisablePending": "Enabled", "Disabled": "EnablePending"}.get(feature.state, feature.state)
         return feature.state == "EnablePending"
 
     def disable(self, name: str) -> bool:
-        """Disable a feature and those below it; True if that waits for a reboot."""
+        """Disable a feature; True if that waits for a reboot."""
         feature = self.items[name.lower()]
-        waits = False
-        for child in self.items.values():
-            if child.parent and child.parent.lower() == name.lower() and child.state.startswith("Enable"):
-                waits = self.disable(child.name) or waits
-        if feature.state == "EnablePending":
-            feature.state = "Disabled"
-        elif feature.state == "Enabled":
-            feature.state = "DisablePending" if feature.restart else "Disabled"
-        return waits or feature.state == "DisablePending"
+        feature.state = {"EnablePending": "Disabled", "Enabled": "DisablePending"}.get(feature.state, feature.state)
+        return feature.state == "DisablePending"
 
     def pending(self) -> list[str]:
         """Names of the features that wait for a reboot."""
@@ -89,33 +67,6 @@ class Features:
 
 
 @dataclass
-class Service:
-    """A Windows service. ``start_mode``: auto, delayed, manual, disabled; ``state``: running, stopped, paused."""
-
-    name: str
-    display_name: str = ""
-    path: str = ""
-    start_mode: str = "manual"
-    state: str = "stopped"
-    username: str = "LocalSystem"
-    description: str = ""
-    dependencies: list[str] = field(default_factory=list)
-    can_pause: bool = False
-    desktop_interact: bool = False
-    service_type: str = "win32_own_process"
-    error_control: str = "normal"
-    load_order_group: str = ""
-    sid_info: str = "none"
-    pre_shutdown_timeout: int = 10000
-    required_privileges: list[str] = field(default_factory=list)
-    failure_actions: list[dict[str, Any]] = field(default_factory=list)
-    failure_reset_period_sec: int = 0
-    failure_command: str | None = None
-    failure_reboot_msg: str | None = None
-    failure_actions_on_non_crash_failure: bool = False
-
-
-@dataclass
 class FirewallRule:
     """A rule of Windows Defender Firewall; texts as the COM object and the module print them."""
 
@@ -125,18 +76,10 @@ class FirewallRule:
     action: str = "allow"  # allow | block | bypass
     protocol: str = "any"
     localport: str | None = None
-    remoteport: str | None = None
-    localip: str = "any"
     remoteip: str = "any"
     program: str | None = None
-    service: str | None = None
     profiles: str = "domain,private,public"
-    interfacetypes: str = "any"
-    edge: str = "no"
-    security: str = "notrequired"
     description: str | None = None
-    group: str | None = None
-    icmp_type_code: str | None = None
     id: str = ""  # name of its registry value
 
 

@@ -33,12 +33,6 @@ class User:
     description: str = ""
     groups: list[str] = field(default_factory=lambda: ["Users"])
     disabled: bool = False
-    locked: bool = False
-    password_never_expires: bool = True
-    password_expired: bool = False
-    may_change_password: bool = True
-    home_directory: str = ""
-    login_script: str = ""
     profile: str = ""
     profile_exists: bool = False
 
@@ -92,7 +86,7 @@ class Users:
     def authenticate(self, account: str) -> str | None:
         """The password of an account that may log on, else None."""
         user = self.find(account)
-        if user is None or user.disabled or user.locked or not user.password:
+        if user is None or user.disabled or not user.password:
             return None
         return user.password
 

@@ -27,7 +27,6 @@ from lab.winsim.model.software import (
     remove_from_path,
     remove_msi,
 )
-from lab.winsim.model.system import Service
 
 if TYPE_CHECKING:
     from lab.winsim.model.pc import Pc
@@ -38,7 +37,6 @@ HKCU_LXSS = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
 FOLDER = "C:\\Program Files\\WSL"
 VM_PLATFORM = "VirtualMachinePlatform"
 SUBSYSTEM = "Microsoft-Windows-Subsystem-Linux"
-MINIMUM_FOR_FILES = (2, 4, 4)
 KERNEL = "6.18.40.1-1"
 
 
@@ -63,7 +61,6 @@ def package_version(machine: Pc) -> str | None:
 def _package(machine: Pc, package: dict[str, Any], install: bool) -> None:
     if not install:
         machine.registry.delete(HKLM_LXSS + "\\MSI")
-        machine.services.pop("wslservice", None)
         if machine.files.exists(FOLDER):
             machine.files.remove(FOLDER)
         remove_from_path(machine, FOLDER + "\\")
@@ -80,9 +77,6 @@ def _package(machine: Pc, package: dict[str, Any], install: bool) -> None:
     machine.registry.set(key, "InstallLocation", FOLDER + "\\")
     machine.registry.set(key, "ProductCode", package["product_code"])
     machine.registry.set(key, "Version", package["version"])
-    machine.services["wslservice"] = Service(
-        "WSLService", "WSL Service", f'"{FOLDER}\\wslservice.exe"', "auto", "running", description="WSL Service"
-    )
     add_to_path(machine, FOLDER + "\\")
 
 

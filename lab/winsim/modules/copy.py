@@ -19,8 +19,6 @@ def win_copy(call: ModuleCall) -> dict[str, Any]:
     if handler is None:
         raise SimulatorError(f"win_copy: mode {mode!r} not known")
     result: dict[str, Any] = {"changed": False}
-    if call.diff:
-        result["diff"] = {}
     try:
         handler(call, result)
     except OSError as error:
@@ -31,7 +29,7 @@ def win_copy(call: ModuleCall) -> dict[str, Any]:
 def _query(call: ModuleCall, result: dict[str, Any]) -> None:
     files, dest = call.machine.files, absolute(call, call.args["dest"])
     force = call.args.get("force", True)
-    changed_files, changed_folders = [], []
+    changed_files = []
     for entry in call.args.get("files") or []:
         path = ntpath.join(dest, entry["dest"].replace("/", "\\"))
         if files.is_dir(path):
@@ -41,18 +39,9 @@ def _query(call: ModuleCall, result: dict[str, Any]) -> None:
         node = files.get(path)
         if node is None or (force and checksum(node) != entry.get("checksum")):
             changed_files.append(entry)
-    for entry in call.args.get("directories") or []:
-        path = ntpath.join(dest, entry["dest"].replace("/", "\\"))
-        parent = ntpath.dirname(path.rstrip("\\"))
-        if files.is_file(parent):
-            raise ModuleFailure(
-                f"cannot copy folder to dest '{path}': object at parent directory path is already a file", **result
-            )
-        if files.is_file(path):
-            raise ModuleFailure(f"cannot copy folder to dest '{path}': object at path is already a file", **result)
-        if not files.is_dir(path):
-            changed_folders.append(entry)
-    result.update(files=changed_files, directories=changed_folders, symlinks=[])
+    if call.args.get("directories"):
+        raise SimulatorError("win_copy: folders are not modelled")
+    result.update(files=changed_files, directories=[], symlinks=[])
 
 
 def _target(call: ModuleCall, dest: str, name: str | None, result: dict[str, Any]) -> str:

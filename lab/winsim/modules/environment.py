@@ -1,10 +1,10 @@
-"""ansible.windows.win_environment and win_path."""
+"""ansible.windows.win_environment."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lab.winsim.errors import ModuleFailure
+from lab.winsim.errors import ModuleFailure, SimulatorError
 from lab.winsim.handlers import module
 from lab.winsim.model.blank import MACHINE_ENVIRONMENT
 from lab.winsim.model.environment import USER_ENVIRONMENT, expand
@@ -16,9 +16,7 @@ def _key(level: str) -> str:
 
 
 def read(call: ModuleCall, level: str, name: str) -> str | None:
-    """A variable at ``machine``, ``user`` or ``process`` level, expanded; None if it is not set."""
-    if level == "process":
-        return call.session.environment.get(name)
+    """A variable at ``machine`` or ``user`` level, expanded; None if it is not set."""
     value = call.machine.registry.view(call.user).value(_key(level), name)
     if value is None or not isinstance(value.data, str):
         return None
@@ -27,12 +25,6 @@ def read(call: ModuleCall, level: str, name: str) -> str | None:
 
 def write(call: ModuleCall, level: str, name: str, text: str | None) -> None:
     """Set a variable, or remove it (None)."""
-    if level == "process":
-        if text is None:
-            call.session.environment.pop(name, None)
-        else:
-            call.session.environment[name] = text
-        return
     view = call.machine.registry.view(call.user)
     if text is None:
         view.remove(_key(level), name)
@@ -45,6 +37,8 @@ def write(call: ModuleCall, level: str, name: str, text: str | None) -> None:
 def win_environment(call: ModuleCall) -> dict[str, Any]:
     """Set or remove environment variables."""
     level, state = call.args["level"], call.args.get("state")
+    if level == "process":
+        raise SimulatorError("win_environment: level process is not modelled")
     variables = call.args.get("variables")
     if not variables:
         variables = {call.args["name"]: call.args.get("value")}
@@ -52,11 +46,7 @@ def win_environment(call: ModuleCall) -> dict[str, Any]:
     diff: dict[str, Any] = {"before": {level: {}}, "after": {level: {}}}
     for name, given in variables.items():
         value = None if given is None else str(given)
-        if state == "absent" and value:
-            result.setdefault("warnings", []).append(
-                f"When removing environment variable '{name}' it should not have a value '{value}' set"
-            )
-        elif state == "present" and not value:
+        if state == "present" and not value:
             raise ModuleFailure(
                 "When state=present, value must be defined and not an empty string, "
                 "if you wish to remove the envvar, set state=absent"

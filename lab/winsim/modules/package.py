@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ntpath
 from typing import Any
 
 from lab.winsim.command_line import join_command_line, split_command_line
@@ -24,7 +23,10 @@ def signed(code: int) -> int:
     return code - 2**32 if code >= 2**31 else code
 
 
-@module("ansible.windows.win_package")
+@module(
+    "ansible.windows.win_package", "path", "product_id", "state", "arguments", "creates_path", "checksum",
+    "checksum_algorithm", "verify_signature", "expected_return_code", "log_path",
+)  # fmt: skip
 def win_package(call: ModuleCall) -> dict[str, Any]:
     """Install or remove a package: an MSI, or a program that registers itself."""
     arguments, state = call.args, call.args.get("state", "present")
@@ -47,54 +49,18 @@ def win_package(call: ModuleCall) -> dict[str, Any]:
 
 def _status(call: ModuleCall, path: str | None) -> dict[str, Any]:
     """Which provider is responsible, under which id, and whether the package is installed."""
-    arguments, machine = call.args, call.machine
-    provider, product = arguments.get("provider") or "auto", arguments.get("product_id")
+    machine = call.machine
     content = machine.files.get(path).content if path else None
-    if content is not None and provider == "auto":
-        provider = "msi" if "msi" in content.data else "registry"
-        if ntpath.splitext(path)[1].lower() in (".msix", ".appx", ".msixbundle", ".appxbundle"):
-            raise SimulatorError("win_package: MSIX packages are not known")
-        if ntpath.splitext(path)[1].lower() == ".msp":
-            raise SimulatorError("win_package: patches (.msp) are not known")
-    if provider == "msi" and content is not None:
-        if "msi" not in content.data:
-            raise ModuleFailure(
-                f"Unhandled exception while executing module: Failed to open package at '{path}' (This installation "
-                "package could not be opened, Win32ErrorCode 1620)",
-                changed=False,
-            )
-        product = content.data["msi"]["product_code"]
+    package = content.data.get("msi") if content else None
+    product = package["product_code"] if package else call.args.get("product_id")
     view = machine.registry.view(call.user)
-    key = None
-    if product:
-        for candidate in (UNINSTALL, f"HKLM\\{_WOW}", UNINSTALL.replace("HKLM", "HKCU"), f"HKCU\\{_WOW}"):
-            if view.exists(f"{candidate}\\{product}"):
-                key = f"{candidate}\\{product}"
-                break
-    if provider == "auto":
-        is_msi = key is not None and view.get(key, "WindowsInstaller") == 1
-        provider = "msi" if is_msi else "registry"
-    return _conditions(call, {"provider": provider, "id": product, "installed": key is not None, "key": key})
-
-
-def _conditions(call: ModuleCall, status: dict[str, Any]) -> dict[str, Any]:
-    """What ``creates_path``, ``creates_version`` and ``creates_service`` say wins."""
-    machine, path = call.machine, call.args.get("creates_path")
-    if path:
-        path = absolute(call, expand(path, call.session.environment))
-        status["installed"] = machine.files.exists(path)
-        wanted = call.args.get("creates_version")
-        if wanted and status["installed"]:
-            if machine.files.is_dir(path):
-                raise ModuleFailure(
-                    "Unhandled exception while executing module: creates_path must be a file not a directory when "
-                    "creates_version is set"
-                )
-            found = str(machine.files.get(path).content.data.get("file_version", "0.0.0.0"))
-            status["installed"] = found == wanted
-    if call.args.get("creates_service"):
-        status["installed"] = call.args["creates_service"].lower() in machine.services
-    return status
+    places = (UNINSTALL, f"HKLM\\{_WOW}", UNINSTALL.replace("HKLM", "HKCU"), f"HKCU\\{_WOW}") if product else ()
+    key = next((f"{place}\\{product}" for place in places if view.exists(f"{place}\\{product}")), None)
+    is_msi = package or (content is None and key is not None and view.get(key, "WindowsInstaller") == 1)
+    installed = key is not None
+    if creates := call.args.get("creates_path"):  # wins
+        installed = machine.files.exists(absolute(call, expand(creates, call.session.environment)))
+    return {"provider": "msi" if is_msi else "registry", "id": product, "installed": installed, "key": key}
 
 
 def _apply(call: ModuleCall, status: dict[str, Any], path: str | None, result: dict[str, Any]) -> None:
@@ -110,13 +76,13 @@ def _apply(call: ModuleCall, status: dict[str, Any], path: str | None, result: d
         log_path = log_path or "C:\\Windows\\Temp\\ansible-msiexec.log"
         action = ["/i", path] if present and path else ["/x", status["id"]]
         line = join_command_line(["C:\\Windows\\System32\\msiexec.exe", *action, "/L*V", log_path, "/qn", "/norestart"])
-        encoding = "utf-16le"
+        encoding = "utf-16-le"
     else:
-        line, encoding = _registry_line(call, status, path, result), None
+        line, encoding = _registry_line(call, status, path, result), "utf-8"
     if arguments:
         line += f" {arguments}"
     try:
-        done = start(call, split_command_line(line), line, chdir=call.args.get("chdir"))
+        done = start(call, split_command_line(line), line)
     except OSError as error:
         text = f"Unhandled exception while executing module: Failed to start '{line}' (Win32ErrorCode {error.errno})"
         raise ModuleFailure(text, **result) from error
@@ -125,7 +91,7 @@ def _apply(call: ModuleCall, status: dict[str, Any], path: str | None, result: d
     if result["rc"] not in expected:
         result.update(stdout=decode(done.stdout, encoding), stderr=decode(done.stderr, encoding))
         if log_path and call.machine.files.is_file(log_path):
-            result["log"] = decode(call.machine.files.read_bytes(log_path), None)
+            result["log"] = decode(call.machine.files.read_bytes(log_path))
         raise ModuleFailure(f"unexpected rc from '{line}': see rc, stdout, and stderr for more details", **result)
     if result["rc"] == 3010:
         result["reboot_required"] = True

@@ -10,37 +10,16 @@ from xml.etree import ElementTree
 
 from lab.winsim import product_scripts
 from lab.winsim.command_line import join_command_line, split_command_line
-from lab.winsim.errors import ModuleFailure, SimulatorError
+from lab.winsim.errors import ModuleFailure
 from lab.winsim.handlers import module, run_captured
 from lab.winsim.model.texts import win32
 from lab.winsim.modules.common import absolute
 from lab.winsim.process import CompletedProcess, ModuleCall
 
-_ENCODINGS = {
-    "utf-16": "utf-16-le",
-    "unicode": "utf-16-le",
-    "utf-16le": "utf-16-le",
-    "utf-8": "utf-8",
-    "us-ascii": "ascii",
-    "ascii": "ascii",
-    "gb2312": "gbk",
-    "gbk": "gbk",
-    "gb18030": "gb18030",
-    "936": "gbk",
-    "65001": "utf-8",
-    "437": "cp437",
-    "ibm437": "cp437",
-    "iso-8859-1": "latin-1",
-    "windows-1252": "cp1252",
-}
 
-
-def decode(data: bytes, encoding: str | None) -> str:
+def decode(data: bytes, encoding: str = "utf-8") -> str:
     """Output as .NET reads it: a byte order mark is dropped, broken bytes become U+FFFD."""
-    name = _ENCODINGS.get((encoding or "utf-8").lower())
-    if name is None:
-        raise SimulatorError(f"output_encoding_override {encoding!r} not known")
-    return data.decode(name, "replace").removeprefix("\ufeff")
+    return data.decode(encoding, "replace").removeprefix("\ufeff")
 
 
 def start(
@@ -95,7 +74,7 @@ def _timed(began: dt.datetime, ended: dt.datetime) -> dict[str, str]:
     }
 
 
-@module("ansible.windows.win_command")
+@module("ansible.windows.win_command", "cmd", "argv", "chdir", "creates", "removes", "stdin")
 def win_command(call: ModuleCall) -> dict[str, Any]:
     """Run a program without a shell."""
     arguments = call.args
@@ -121,11 +100,10 @@ def win_command(call: ModuleCall) -> dict[str, Any]:
             f'"CreateProcessW() failed ({text}, Win32ErrorCode {code})"',
             **{**result, "rc": code},
         ) from error
-    encoding = arguments.get("output_encoding_override")
     result.update(
         changed=True,
-        stdout=decode(done.stdout, encoding),
-        stderr=decode(done.stderr, encoding),
+        stdout=decode(done.stdout),
+        stderr=decode(done.stderr),
         rc=done.rc,
         **_timed(began, call.machine.clock.local()),
     )
@@ -134,7 +112,7 @@ def win_command(call: ModuleCall) -> dict[str, Any]:
     return result
 
 
-@module("ansible.windows.win_shell")
+@module("ansible.windows.win_shell", "chdir", "creates", "removes", "stdin", "no_profile")
 def win_shell(call: ModuleCall) -> dict[str, Any]:
     """Run a script of the product in PowerShell."""
     arguments = call.args
@@ -142,8 +120,6 @@ def win_shell(call: ModuleCall) -> dict[str, Any]:
     skipped = _skip(call, text)
     if skipped:
         return skipped
-    if arguments.get("executable") not in (None, "", "powershell"):
-        raise SimulatorError(f"win_shell: executable {arguments['executable']!r} is not known")
     prefixed = "[Console]::InputEncoding = New-Object Text.UTF8Encoding $false; " + text
     encoded = base64.b64encode(prefixed.encode("utf-16-le")).decode()
     argv = ["powershell.exe", *(["-noprofile"] if arguments.get("no_profile") else [])]
@@ -161,12 +137,11 @@ def win_shell(call: ModuleCall) -> dict[str, Any]:
             cmd=text,
             rc=code,
         ) from error
-    encoding = arguments.get("output_encoding_override")
     result = {
         "changed": True,
         "cmd": text,
-        "stdout": decode(done.stdout, encoding),
-        "stderr": _plain_errors(decode(done.stderr, None)),
+        "stdout": decode(done.stdout),
+        "stderr": _plain_errors(decode(done.stderr)),
         "rc": done.rc,
         **_timed(began, call.machine.clock.local()),
     }
@@ -192,15 +167,10 @@ def _plain_errors(text: str) -> str:
     return (match[1] + match[2] + "\r\n".join(lines) + match[4]).strip()
 
 
-@module("ansible.windows.win_powershell")
+@module("ansible.windows.win_powershell", "script", "parameters", "error_action")
 def win_powershell(call: ModuleCall) -> dict[str, Any]:
     """Run a script of the product; in check mode none runs, for none supports ShouldProcess."""
     arguments = call.args
-    for option in ("executable", "arguments", "sensitive_parameters", "path", "chdir"):
-        if arguments.get(option):
-            raise SimulatorError(f"win_powershell: option {option} is not modelled")
-    if skipped := _skip(call, arguments["script"]):
-        return skipped
     if call.check_mode:
         return {"changed": True, "skipped": True, "msg": "skipped, running in check mode"}
     output = product_scripts.run(call.machine, arguments["script"], arguments["parameters"])

@@ -6,36 +6,24 @@ from typing import Any
 
 from lab.winsim.errors import ModuleFailure
 from lab.winsim.handlers import module
-from lab.winsim.model.proxy import SETTINGS, InetProxy, read_inet, read_winhttp, write_inet, write_winhttp
+from lab.winsim.model.proxy import InetProxy, read_inet, read_winhttp, write_inet, write_winhttp
 from lab.winsim.process import ModuleCall
-
-_KEYS = ("http", "https", "ftp", "socks")
 
 
 def _server(call: ModuleCall) -> tuple[str | None, str | None]:
     """The options ``proxy`` and ``bypass`` as Windows stores them."""
     proxy, bypass = call.args.get("proxy"), call.args.get("bypass")
-    if isinstance(proxy, dict):
-        wrong = sorted(set(proxy) - set(_KEYS))
-        if wrong:
-            raise ModuleFailure(f"Invalid keys found in proxy: {', '.join(wrong)}. Valid keys are {', '.join(_KEYS)}.")
-        proxy = ";".join(f"{key}={proxy[key]}" for key in _KEYS if key in proxy)
-    elif proxy is not None:
-        proxy = str(proxy)
     if bypass and not proxy:
         raise ModuleFailure("missing parameter(s) required by ''bypass'': proxy")
-    return proxy or None, ";".join(bypass) if bypass else None
+    return str(proxy) if proxy else None, ";".join(bypass) if bypass else None
 
 
-@module("ansible.windows.win_inet_proxy")
+@module("ansible.windows.win_inet_proxy", "proxy", "bypass", "auto_detect", "auto_config_url")
 def win_inet_proxy(call: ModuleCall) -> dict[str, Any]:
     """Set the proxy of the current user."""
     server, bypass = _server(call)
-    connection = call.args.get("connection")
     view = call.machine.registry.view(call.user)
-    if connection is not None and view.value(SETTINGS + "\\Connections", connection) is None:
-        raise ModuleFailure(f"The connection '{connection}' does not exist.")
-    before = read_inet(view, connection)
+    before = read_inet(view)
     if not before.enabled:  # a server that is stored but switched off does not count
         before.server = before.bypass = None
     auto_detect = call.args.get("auto_detect", True)
@@ -45,7 +33,7 @@ def win_inet_proxy(call: ModuleCall) -> dict[str, Any]:
         (getattr(after, name) or "").lower() != (getattr(before, name) or "").lower() for name in texts
     )
     if changed and not call.check_mode:
-        write_inet(view, after, connection)
+        write_inet(view, after)
         call.machine.log("user proxy", user=call.user, server=server)
     result: dict[str, Any] = {"changed": changed}
     if call.diff:
@@ -62,13 +50,10 @@ def _shown(proxy: InetProxy, server: str) -> dict[str, Any]:
     }
 
 
-@module("ansible.windows.win_http_proxy")
+@module("ansible.windows.win_http_proxy", "proxy", "bypass")
 def win_http_proxy(call: ModuleCall) -> dict[str, Any]:
     """Set the proxy of WinHTTP."""
     server, bypass = _server(call)
-    if call.args.get("source") == "ie":
-        own = read_inet(call.machine.registry.view(call.user))
-        server, bypass = own.server if own.enabled else None, own.bypass if own.enabled else None
     before = read_winhttp(call.machine)
     changed = [(text or "").lower() for text in before] != [(text or "").lower() for text in (server, bypass)]
     if changed and not call.check_mode:

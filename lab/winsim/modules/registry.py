@@ -32,7 +32,7 @@ _DOTNET = {
 _PATH = re.compile(r"^HK(CC|CR|CU|LM|U):\\", re.IGNORECASE)
 
 
-@module("ansible.windows.win_regedit")
+@module("ansible.windows.win_regedit", "path", "name", "data", "type", "state", "delete_key")
 def win_regedit(call: ModuleCall) -> dict[str, Any]:
     """Make, change or remove a key or value."""
     path, name = call.args["path"], call.args.get("name")
@@ -51,8 +51,6 @@ def win_regedit(call: ModuleCall) -> dict[str, Any]:
     data = convert(call.args.get("data"), kind, name)
     view: RegistryView = call.machine.registry.view(call.user)
     diff: dict[str, Any] = {"before": "", "after": ""}
-    if call.args.get("hive"):
-        raise SimulatorError("win_regedit: option hive is not modelled")
     if call.args.get("state", "present") == "present":
         _present(call, view, path, name, data, _KINDS[kind], result, diff)
     else:

@@ -12,10 +12,6 @@ from lab.winsim.model import tasks
 from lab.winsim.model.system import ScheduledTask
 from lab.winsim.process import ModuleCall
 
-_TRIGGERS = (
-    "event", "time", "daily", "weekly", "monthly", "monthlydow", "idle", "registration", "boot", "logon",
-    "session_state_change",
-)  # fmt: skip
 _INFO = ("author", "date", "description", "display_name", "source", "version")
 _DURATION = re.compile(r"P(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?")
 
@@ -32,34 +28,14 @@ def _sid(call: ModuleCall, account: str) -> str:
 
 def _check(call: ModuleCall) -> None:
     """Refuse what the module refuses."""
-    arguments, name = call.args, call.args["name"]
-    if re.search(r'[\\/:*?"<>|]', name):
-        raise ModuleFailure(f"Invalid task name '{name}'. The following characters are not valid: \\/:*?\"<>|")
-    user, group, logon = arguments.get("username"), arguments.get("group"), arguments.get("logon_type")
-    sid = _sid(call, user) if user else None
-    if group:
-        _sid(call, group)
-    if user is not None and group is not None:
-        raise ModuleFailure("username and group can not be set at the same time")
-    if logon == "s4u" and arguments.get("password") is None:
+    user, logon = call.args.get("username"), call.args.get("logon_type")
+    if user:
+        _sid(call, user)
+    if logon == "s4u" and call.args.get("password") is None:
         raise ModuleFailure("password must be set when logon_type=s4u")
-    if logon == "group" and group is None:
-        raise ModuleFailure("group must be set when logon_type=group")
-    if logon == "service_account" and sid not in ("S-1-5-18", "S-1-5-19", "S-1-5-20"):
-        raise ModuleFailure("username must be SYSTEM, LOCAL SERVICE or NETWORK SERVICE when logon_type=service_account")
-    for action in arguments.get("actions") or []:
-        if "path" not in action:
-            raise ModuleFailure("action entry must contain the key 'path'")
-    names = "', '".join(_TRIGGERS)
-    for trigger in arguments.get("triggers") or []:
-        if "type" not in trigger:
-            raise ModuleFailure(f"a trigger entry must contain a key 'type' with a value of '{names}'")
-        if trigger["type"] not in _TRIGGERS:
-            raise ModuleFailure(
-                f"the specified trigger type '{trigger['type']}' is not valid, type must be a value of '{names}'"
-            )
+    for trigger in call.args.get("triggers") or []:
         for key in ("execution_time_limit", "delay", "random_delay"):
-            if key in trigger and not _DURATION.fullmatch(str(trigger[key])):
+            if trigger.get(key) is not None and not _DURATION.fullmatch(str(trigger[key])):
                 raise ModuleFailure(
                     f"trigger option '{key}' must be in the XML duration format but was '{trigger[key]}'"
                 )
@@ -84,9 +60,14 @@ def _trigger(trigger: dict[str, Any]) -> dict[str, Any]:
         "repetition": {"duration": None, "interval": None, "stop_at_duration_end": False},
         "start_boundary": None,
     }
+    trigger = _given(trigger)
     if "repetition" in trigger:
-        trigger = {**trigger, "repetition": {**base["repetition"], **trigger["repetition"]}}
+        trigger["repetition"] = base["repetition"] | _given(trigger["repetition"])
     return {**base, **trigger, "type": f"TASK_TRIGGER_{trigger['type'].upper()}"}
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {option: value for option, value in options.items() if value is not None}
 
 
 def _wanted(call: ModuleCall) -> dict[str, dict[str, Any]]:
@@ -95,8 +76,6 @@ def _wanted(call: ModuleCall) -> dict[str, dict[str, Any]]:
     principal: dict[str, Any] = {}
     if arguments.get("username") is not None:
         principal["user_id"] = call.machine.full_name(arguments["username"]).rpartition("\\")[2]
-    if arguments.get("group") is not None:
-        principal["group_id"] = arguments["group"]
     if arguments.get("logon_type") is not None:
         principal["logon_type"] = f"TASK_LOGON_{arguments['logon_type'].upper()}"
     if arguments.get("run_level") is not None:
@@ -111,44 +90,23 @@ def win_scheduled_task(call: ModuleCall) -> dict[str, Any]:
     """Make, change or remove a task."""
     machine, path, name = call.machine, call.args.get("path", "\\"), call.args["name"]
     _check(call)
-    result: dict[str, Any] = {"changed": False}
-    lines: list[str] = []
     with machine.lock:
         task = tasks.find(machine, path, name)
-        full = path.rstrip("\\") + "\\" + name
         if call.args.get("state", "present") == "absent":
-            if task is not None:
-                result["changed"] = True
-                lines += ["-[Task]", f"-{full}"]
-                if not call.check_mode:
-                    tasks.remove(machine, task)
-        else:
-            _present(call, task, path, name, full, lines, result)
-    if call.diff:
-        result["diff"] = {"prepared": "".join(line + "\n" for line in lines)} if lines else {}
-    return result
+            if task is not None and not call.check_mode:
+                tasks.remove(machine, task)
+            return {"changed": task is not None}
+        return {"changed": _present(call, task, path, name)}
 
 
-def _present(
-    call: ModuleCall,
-    task: ScheduledTask | None,
-    path: str,
-    name: str,
-    full: str,
-    lines: list[str],
-    result: dict[str, Any],
-) -> None:
+def _present(call: ModuleCall, task: ScheduledTask | None, path: str, name: str) -> bool:
     arguments = call.args
     created = task is None
     if created:
         if not arguments.get("actions"):
             raise ModuleFailure(
-                "cannot create a task with no actions, set at least one action with a path to an executable", **result
+                "cannot create a task with no actions, set at least one action with a path to an executable"
             )
-        result["changed"] = True
-        lines += ["+[Task]", f"+{full}", "", "[Actions]"]
-        for action in arguments["actions"]:
-            lines += ["+action[0] = {", "  +Type=TASK_ACTION_EXEC,", f"  +Path={action['path']}", "+}"]
         definition: dict[str, Any] = {
             "actions": [],
             "principal": {"user_id": call.user, "logon_type": "TASK_LOGON_INTERACTIVE_TOKEN",
@@ -160,13 +118,9 @@ def _present(
         task = ScheduledTask(path, name, definition)
     changes = _compare(call, task.definition)
     # a password can not be compared: it is set again, and the task registered again, every time
-    if changes or (arguments.get("password") is not None and arguments.get("update_password", True)):
-        result["changed"] = True
-        if not created:
-            for section, key, old, new in changes:
-                lines += [f"[{section}]", f"-{key}={old}", f"+{key}={new}"]
-    if call.check_mode or not result["changed"]:
-        return
+    again = arguments.get("password") is not None and arguments.get("update_password", True)
+    if call.check_mode or not (created or changes or again):
+        return bool(created or changes or again)
     definition = task.definition
     for section, key, _, new in changes:
         if key is None:
@@ -176,6 +130,7 @@ def _present(
     if created:
         task = tasks.add(call.machine, path, name, definition)
     tasks.fire(call.machine, task, "registration")
+    return True
 
 
 def _compare(call: ModuleCall, definition: dict[str, Any]) -> list[tuple[str, str | None, Any, Any]]:

@@ -12,13 +12,11 @@ from lab.winsim.model.environment import environment_for
 from lab.winsim.process import ModuleCall
 
 
-@module("ansible.windows.setup")
+@module("ansible.windows.setup", "gather_subset", "gather_timeout")
 def setup(call: ModuleCall) -> dict[str, Any]:
     """Collect the facts of the subset ``min``, without date, name servers and local facts."""
     if call.args.get("gather_subset") != ["min"]:
         raise SimulatorError(f"setup: only gather_subset [min] is known: {call.args.get('gather_subset')}")
-    if call.args.get("fact_path"):
-        raise SimulatorError("setup: local facts are not known")
     facts = {**_distribution(call), **_env(call), **_platform(call), **_user(call), "powershell_version": 5}
     named = {f"ansible_{name}": value for name, value in facts.items()}
     return {"changed": False, "ansible_facts": {"gather_subset": ["min"], "module_setup": True, **named}}

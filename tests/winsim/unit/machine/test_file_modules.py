@@ -75,15 +75,15 @@ def test_copy_into_a_missing_folder_fails(host, fails):
         host.module("win_copy", _copy_mode="single", src="C:\\a.txt", dest="C:\\none\\b.txt")
 
 
-def test_find_filters_by_name_and_type(host):
+def test_find_filters_by_name(host):
     files = host.machine.files
     files.write_bytes("C:\\f\\a.log", b"x" * 2048, parents=True)
     files.write_bytes("C:\\f\\sub\\b.LOG", b"x", parents=True)
+    files.write_bytes("C:\\f\\B.LOG", b"x")
     files.write_bytes("C:\\f\\c.txt", b"x")
-    found = host.module("win_find", paths=["C:\\f"], patterns=["*.log"], recurse=True)
-    assert [item["path"] for item in found["files"]] == ["C:\\f\\a.log", "C:\\f\\sub\\b.LOG"]
-    assert (found["matched"], found["examined"]) == (2, 4)
-    assert host.module("win_find", paths=["C:\\f"], file_type="directory")["files"][0]["filename"] == "sub"
+    found = host.module("win_find", paths=["C:\\f"], patterns=["*.log"])
+    assert [item["path"] for item in found["files"]] == ["C:\\f\\a.log", "C:\\f\\B.LOG"]
+    assert found["matched"] == 2
     assert "does not exist" in host.module("win_find", paths=["C:\\none"])["warnings"][0]
 
 

