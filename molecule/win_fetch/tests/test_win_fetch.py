@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lab.winsim.model.pins import PINS
 from tests.windows.pc import Pc
 
 FILE = "C:\\ProgramData\\wsl-dl-playbook\\downloads\\wsl.msi"
@@ -16,10 +17,10 @@ def pc(host) -> Pc:
 
 def test_the_file_is_the_expected_one(pc):
     read = pc.module("ansible.windows.win_stat", path=FILE, checksum_algorithm="sha256")["stat"]
-    assert read["checksum"] == "28b1a0d013640a2ac95898ea705fa186e5b4ff767a1c1b49257161bc106599c6"
+    assert read["checksum"] == PINS["wsl"]["sha256"]
 
 
 def test_it_was_fetched_once_through_the_proxy(pc):
-    asked = [event for event in pc.events("request") if event["url"].endswith("/wsl.3.0.1.0.x64.msi")]
+    asked = [event for event in pc.events("request") if event["url"].endswith("/" + PINS["wsl"]["url"].split("/")[-1])]
     assert {event["proxy"] for event in asked} == {"127.0.0.1:7890"}
     assert len([event for event in asked if event["bytes"]]) == 1  # the other one is the redirect to it

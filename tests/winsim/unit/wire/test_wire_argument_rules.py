@@ -26,9 +26,9 @@ def test_each_module_has_rules(name: str) -> None:
 def test_arguments_are_typed_and_completed() -> None:
     args = check("ansible.windows.win_file", dest="%TEMP%\\x", state="directory").args
     assert args == {"path": "C:\\T\\x", "dest": "%TEMP%\\x", "state": "directory"} | args
-    args = check("ansible.windows.win_get_url", url="http://x", dest="C:\\y", force="no", headers='{"a": 1}').args
-    assert (args["force"], args["headers"], args["checksum_algorithm"]) == (False, {"a": 1}, "sha1")
-    assert (args["validate_certs"], args["use_proxy"], args["proxy_url"]) == (True, True, None)  # the fragment's
+    args = check("ansible.windows.win_package", path="C:\\x", use_proxy="no", headers='{"a": 1}').args
+    assert (args["use_proxy"], args["headers"], args["checksum_algorithm"]) == (False, {"a": 1}, "sha1")
+    assert (args["validate_certs"], args["follow_redirects"], args["proxy_url"]) == (True, "safe", None)  # the fragment's
 
 
 @pytest.mark.parametrize(
