@@ -87,7 +87,7 @@ def msbuild(pc) -> list[str]:
 def test_a_visual_studio_that_came_after_cuda_knows_it(new_pc):
     pc = new_pc(
         installed=[
-            {"name": "cuda", "version": "13.4.1", "nvcc": "13.4.61"},
+            {"name": "cuda"},
             {"name": "visual-studio", "major": "17", "product": "community"},
             {"name": "visual-studio", "major": "18", "product": "buildtools"},
         ]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -321,11 +320,6 @@ class Network:
     def bytes_downloaded(self) -> int:
         """Body bytes of all requests so far."""
         return sum(entry["bytes"] for entry in self.requests)
-
-
-def file_name(url: str) -> str:
-    """The last part of a URL's path."""
-    return unquote(posixpath.basename(urlsplit(url).path))
 
 
 def _matches(host: str, patterns: list[str]) -> bool:

@@ -28,7 +28,11 @@ def test_arguments_are_typed_and_completed() -> None:
     assert args == {"path": "C:\\T\\x", "dest": "%TEMP%\\x", "state": "directory"} | args
     args = check("ansible.windows.win_package", path="C:\\x", use_proxy="no", headers='{"a": 1}').args
     assert (args["use_proxy"], args["headers"], args["checksum_algorithm"]) == (False, {"a": 1}, "sha1")
-    assert (args["validate_certs"], args["follow_redirects"], args["proxy_url"]) == (True, "safe", None)  # the fragment's
+    assert (args["validate_certs"], args["follow_redirects"], args["proxy_url"]) == (
+        True,
+        "safe",
+        None,
+    )  # the fragment's
 
 
 @pytest.mark.parametrize(
