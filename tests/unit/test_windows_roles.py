@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from lab.winsim.model.pins import PINS
 from tests.unit.role_values import role_value
 
 WINDOWS_10_TOO_OLD = "10.0.19044.0"
@@ -295,8 +296,10 @@ def test_nvidia_names_the_installer_by_version(version, file):
 
 def test_two_numbers_name_the_pinned_version():
     names = "[__cuda_windows_version, __cuda_windows_short, __cuda_windows_file, __cuda_windows_checksum[:7]]"
-    assert role_value("cuda_windows", names, cuda_windows_version="13.4") == [
-        "13.4.1", "13.4", "cuda_13.4.1_windows_x86_64.exe", "sha256:"
+    pinned = PINS["cuda_windows"]["version"]
+    short = pinned.rpartition(".")[0]
+    assert role_value("cuda_windows", names, cuda_windows_version=short) == [
+        pinned, short, f"cuda_{pinned}_windows_x86_64.exe", "sha256:"
     ]  # fmt: skip
 
 
@@ -404,7 +407,7 @@ def test_cuda_tells_all_that_is_wrong_at_once():
         "[nvcc_13.0, crt_13.0, nvvm_13.0, nvptxcompiler_13.0, cudart_13.0, thrust_13.0, visual_studio_integration_13.0]"
         in said[3]
     )
-    assert cuda("13.4.1", []) == []
+    assert cuda(PINS["cuda_windows"]["version"], []) == []
 
 
 @pytest.mark.parametrize(
