@@ -23,27 +23,32 @@ def up(
     :param name: full container name.
     :param suite: ``jammy``, ``noble`` or ``resolute``.
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
-    :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet.
+    :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet; or
+        ``cache``: such a machine in both networks, under the name ``cache.lab``.
     :param interop: the folder of this machine that becomes its /run/WSL, where the simulated Windows listens.
     :param users: the folder of this machine that becomes C:\\Users below its /mnt/c; without one there is none.
     """
     if suite not in SUITES:
         raise LabError(f"There is no suite {suite!r}; there are {', '.join(SUITES)}.")
-    if networking not in (*NETWORKING, "plain"):
+    if networking not in (*NETWORKING, "plain", "cache"):
         raise LabError(f"There is no networking mode {networking!r}; there are {', '.join(NETWORKING)}.")
     image = images.names()[suite]
+    first, second = networks()
+    address = {network["name"]: network["windows"].replace(".254", ".253") for network in (first, second)}
     down(name)
     engine.docker(
         "run", "-d", "--name", name, "--label", f"{LABEL}=container", "--hostname", WINDOWS_NAME,
-        "--network", networks()[0]["name"], "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
+        "--network", first["name"], *(["--ip", address[first["name"]]] if networking == "cache" else []), "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
         "-v", "/var/lib/docker", "-v", "/var/lib/containerd", "--tmpfs", "/run", "--tmpfs", "/run/lock",
         "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
         "--security-opt", "seccomp=unconfined",
         "--security-opt", "apparmor=unconfined", "-e", f"LAB_NETWORKING={networking}",
-        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu and networking != "plain" else []),
+        *(["--device", "/dev/null:/dev/dxg:rwm"] if gpu and networking in NETWORKING else []),
         *(["-v", f"{interop}:/run/WSL"] if interop else []),
         *(["-v", f"{users}:/usr/lib/lab/users:ro"] if users else []), image,
     )  # fmt: skip
+    if networking == "cache":
+        engine.docker("network", "connect", "--ip", address[second["name"]], second["name"], name)
     wait(name)
 
 

@@ -38,9 +38,11 @@ INTERNET_PACKAGES = [
     "docker-registry", "skopeo", "apt-utils", "iproute2", "curl", "busybox-static", "tini", "procps",
 ]  # fmt: skip
 ENGINE_DEBS = ["docker.io", "docker-cli", "containerd", "runc", "docker-buildx", "docker-compose"]
+CACHE_DEBS = ["nginx", "nginx-common", "socat", "libwrap0", "docker-registry"]
+"""What a cache in the room (role room_cache) installs, with what these need."""
 ARCHIVE_DEBS = [
     "pigz", "tini-static", "python3-debian", "python3-chardet", "python3-pip-whl", "python3-setuptools-whl",
-    "python3-venv", "python3.13-venv",
+    "python3-venv", "python3.13-venv", *CACHE_DEBS,
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Trust one apt repository by the fingerprint of its key."""
 
+import contextlib
 import json
 import os
 import re
@@ -75,6 +76,12 @@ options:
     type: list
     elements: str
     default: []
+  cache:
+    description: >-
+      Address of a cache that has the repository below its host and path, C(http://HOST:PORT); empty for none. apt then
+      asks it first and goes on at O(uris) where it does not answer, by a list of mirrors (apt-transport-mirror(1)).
+    type: str
+    default: ""
   replaces:
     description: Files to move away, such as those of an older way to install the same packages.
     type: list
@@ -183,7 +190,7 @@ def deb822(uris, suites, components, architectures, keyring):
 
 def list_prefix(uri):
     """Return how the names of a repository's files in /var/lib/apt/lists begin, on any architecture."""
-    fixed = re.sub(r"^[a-z+]+://", "", uri.split("$(")[0]).rstrip("/")
+    fixed = re.sub(r"^[a-z+]+:(//)?", "", uri.split("$(")[0]).rstrip("/")
     return re.sub(r"[\\|{}\[\]<>\"^~_=!@#$%^&*]", lambda match: f"%{ord(match.group()):02x}", fixed).replace("/", "_")
 
 
@@ -194,6 +201,8 @@ class Source:
         self.apt = Apt()
         self.aside = []
         self.path = f"{self.apt.parts}/{self.wanted['name']}.sources"
+        self.mirrors = f"{os.path.dirname(self.apt.list)}/{self.wanted['name']}.mirrors"
+        self.uris = [f"mirror+file:{self.mirrors}"] if self.wanted["cache"] else self.wanted["uris"]
         self.backup = os.path.join(self.wanted["backup"], self.wanted["name"])
         self.backed_up = json.loads(read(f"{self.backup}/record.json") or "{}")
 
@@ -229,7 +238,7 @@ class Source:
             return None if is_open(self.wanted["keyring"]) else installed
         if self.module.check_mode:
             return b""
-        key, url = self.download(), self.wanted["key_url"]
+        key, url = self.from_cache(wanted) or self.download(), self.wanted["key_url"]
         found = self.fingerprints(key)
         if found != [wanted]:
             raise Refused(
@@ -239,6 +248,18 @@ class Source:
                 "if the vendor has announced a new key, put its fingerprint into the variable."
             )
         return self.in_the_form_of_the_keyring(key)
+
+    def from_cache(self, wanted):
+        """Return the key that the cache has, or None: it may be off, and is not trusted."""
+        from ansible.module_utils.urls import open_url
+
+        if not self.wanted["cache"]:
+            return None
+        try:
+            key = open_url(self.cached(self.wanted["key_url"]), timeout=10, use_proxy=False).read()
+        except Exception:  # the vendor is asked next
+            return None
+        return key if self.fingerprints(key) == [wanted] else None
 
     def download(self):
         # Imported here: most runs download nothing, and ssl takes longer to load than the rest of the module.
@@ -265,13 +286,25 @@ class Source:
 
     # -- the files ---------------------------------------------------------------------------------------------------
 
+    def cached(self, uri):
+        """Return where the cache has it."""
+        return f"{self.wanted['cache'].rstrip('/')}/{re.sub('^https?://', '', uri)}"
+
+    def list_of_mirrors(self):
+        """Return the addresses in the order in which apt asks them."""
+        uris = [uri.replace("$(ARCH)", self.apt.architecture) for uri in self.wanted["uris"]]
+        lines = [f"{self.cached(uri)}\tpriority:1\n{uri}\tpriority:2\n" for uri in uris]
+        return f"# Ansible managed: apt_source\n{''.join(lines)}".encode()
+
     def content(self):
         wanted = self.wanted
         architectures = wanted["architectures"] or [self.apt.architecture]
-        return deb822(wanted["uris"], wanted["suites"], wanted["components"], architectures, wanted["keyring"]).encode()
+        return deb822(self.uris, wanted["suites"], wanted["components"], architectures, wanted["keyring"]).encode()
 
     def named(self, entry):
         """Return those addresses of an entry that are this repository."""
+        if entry.uris == [f"mirror+file:{self.mirrors}"]:
+            return entry.uris
         return is_same(entry, self.wanted["uris"], self.wanted["suites"], self.apt.architecture)
 
     def is_the_vendors(self, entry):
@@ -333,7 +366,7 @@ class Source:
 
     def check(self, plan):
         """Refuse a plan with which apt could not read its sources."""
-        sources = {path: content for path, content in plan.items() if path != self.wanted["keyring"]}
+        sources = self.sources(plan)
         if not sources:
             return
         for error in self.apt.unreadable(sources):
@@ -345,6 +378,10 @@ class Source:
                 "put a # in front of it, then run again."
             )
 
+    def sources(self, plan):
+        """Return what of a plan are files that apt reads as sources."""
+        return {path: text for path, text in plan.items() if path not in (self.wanted["keyring"], self.mirrors)}
+
     def shut_folders(self):
         """Return the folder of the key, and apt's own above it, when others may not look into them."""
         folder, own = os.path.dirname(self.wanted["keyring"]), os.path.dirname(self.apt.list)
@@ -354,7 +391,7 @@ class Source:
 
     def keep(self, path, content):
         """Note what stands in the place of a file, once; of the files of others what stands there last."""
-        ours = path in (self.path, self.wanted["keyring"])
+        ours = path in (self.path, self.wanted["keyring"], self.mirrors)
         if ours and path in self.backed_up:
             return
         if content is not None and not ours:  # a shared file: its lines tell what they were
@@ -380,7 +417,7 @@ class Source:
             if content is None:
                 os.remove(path)
             else:
-                write(path, content, like=None if path in (self.path, self.wanted["keyring"]) else path)
+                write(path, content, like=None if path in (self.path, self.wanted["keyring"], self.mirrors) else path)
 
     # -- the index ---------------------------------------------------------------------------------------------------
 
@@ -388,7 +425,7 @@ class Source:
         """Return the release files that apt has, split into this repository's and others."""
         lists = self.apt.lists
         names = [name for name in (os.listdir(lists) if os.path.isdir(lists) else []) if name.endswith("Release")]
-        prefixes = tuple(list_prefix(uri) for uri in self.wanted["uris"])
+        prefixes = tuple(list_prefix(uri) for uri in self.uris)
         return [name for name in names if name.startswith(prefixes)], [
             name for name in names if not name.startswith(prefixes)
         ]
@@ -420,7 +457,21 @@ class Source:
                 f"apt says: {' '.join(said.split())}"
             )
         if scope == "all":
-            self.refresh({path: content for path, content in plan.items() if path != self.wanted["keyring"]})
+            self.refresh(self.sources(plan))
+
+    @contextlib.contextmanager
+    def list_in_place(self, plan):
+        """Have the list of mirrors in its place, whose name the index gets; it goes again when the index is refused."""
+        content, before = plan.get(self.mirrors), read(self.mirrors)
+        if content:
+            self.keep(self.mirrors, content)
+            write(self.mirrors, content)
+        try:
+            yield
+        except Refused:
+            if content and before is None:
+                os.remove(self.mirrors)
+            raise
 
     def refresh(self, plan):
         """Fetch what the machine's other sources have; what is wrong with them is no reason to stop."""
@@ -442,13 +493,17 @@ class Source:
             plan[self.wanted["keyring"]] = key
         if read(self.path) != source or not is_open(self.path):
             plan[self.path] = source
+        mirrors = self.list_of_mirrors() if self.wanted["cache"] else None
+        if read(self.mirrors) != mirrors and (mirrors or self.mirrors in self.backed_up):
+            plan[self.mirrors] = mirrors
         self.check(plan)
         refresh = key is not None or self.path in plan or not self.releases()[0]
         scope = self.index() if refresh else "none"
         diff = self.diff(plan)
         if not self.module.check_mode:
             if refresh:
-                self.fetch(scope, source, key, plan)
+                with self.list_in_place(plan):
+                    self.fetch(scope, source, key, plan)
             self.apply(plan, shut)
         changed = bool(plan or shut) or refresh
         files = sorted({*plan, *shut})
@@ -483,7 +538,7 @@ class Source:
         def show(path, content):
             if content is None:
                 return ""
-            return content.decode(errors="replace") if path.endswith((".list", ".sources")) else "(an OpenPGP key)\n"
+            return content.decode(errors="replace") if path.endswith((".list", ".sources", ".mirrors")) else "(an OpenPGP key)\n"
 
         return [
             {
@@ -509,6 +564,7 @@ def main():
             "suites": texts,
             "components": texts,
             "architectures": texts,
+            "cache": {"type": "str", "default": ""},
             "replaces": {"type": "list", "elements": "path", "default": []},
             "http_proxy": {"type": "str", "default": ""},
             "lock_timeout": {"type": "int", "default": 120},

@@ -71,6 +71,24 @@ def test_a_mirror_that_works_is_used_and_the_second_run_changes_nothing(machine,
     assert machine()["changed"] is False
 
 
+def test_a_list_of_mirrors_has_the_next_one_where_the_first_is_off(machine, archive):
+    lists = {"ubuntu": "mirror-a", "security": "security"}
+    for name, folder in lists.items():
+        text = f"{archive.url}/cache/{folder}\tpriority:1\n{archive.url}/{folder}\tpriority:2\n"
+        (machine.root / f"{name}.mirrors").write_text(text)  # there is no cache
+    uris = {name: f"mirror+file:{machine.root}/{name}.mirrors" for name in lists}
+    known = {"uri": uris["ubuntu"], "security_uri": uris["security"], "direct": ["127.0.0.1"]}
+    answer = machine(**known)
+    assert (answer["changed"], answer["fetched"], answer["troubles"]) == (True, True, [])
+    assert machine.sources.read_text() == (
+        f"deb {uris['ubuntu']} jammy main\ndeb {uris['ubuntu']} jammy-updates main\n"
+        f"deb {uris['security']} jammy-security main\n"
+    )
+    assert machine(**known)["changed"] is False
+    assert machine(**known, state="absent")["changed"] is True
+    assert f"deb {archive.url}/security/ jammy-security main\n" in machine.sources.read_text()
+
+
 @pytest.mark.parametrize(("mirror", "cause"), [("nowhere", "does not exist"), ("mirror-old", "does not exist")])
 def test_a_broken_mirror_after_a_working_one_leaves_the_working_one(machine, archive, mirror, cause):
     machine()

@@ -102,3 +102,65 @@ def test_a_suite_that_the_vendor_does_not_have_is_named_and_nothing_changes(mach
     answer = machine(suites=["noble"])
     assert "does not exist. No file was changed. The repository has nothing for suite noble" in answer["msg"]
     assert not (machine.root / "etc/apt/sources.list.d/vendor.sources").exists()
+
+
+@pytest.fixture
+def cached(archive):
+    """Return the address of a cache that has the vendor's repository and his key, and its folder."""
+    where = archive.folder / "cache" / archive.url.removeprefix("http://")
+    where.mkdir(parents=True)
+    shutil.copytree(archive.folder / "vendor", where / "vendor")
+    shutil.copy(archive.key, where / "key")
+    yield f"{archive.url}/cache/", where
+    shutil.rmtree(archive.folder / "cache")
+
+
+def policy():
+    return subprocess.run(["apt-cache", "policy"], check=True, capture_output=True, text=True).stdout
+
+
+def test_apt_asks_the_cache_first_and_the_vendor_where_it_is_off(machine, archive, cached):
+    cache, folder = cached
+    key = archive.folder / "key"
+    key.rename(archive.folder / "elsewhere")  # the vendor's: it comes from the cache
+    try:
+        assert machine(cache=cache)["changed"] is True
+    finally:
+        (archive.folder / "elsewhere").rename(key)
+    mirrors = machine.root / "etc/apt/vendor.mirrors"
+    assert mirrors.read_text() == (
+        f"# Ansible managed: apt_source\n{cache}{archive.url.removeprefix('http://')}/vendor\tpriority:1\n"
+        f"{archive.url}/vendor\tpriority:2\n"
+    )
+    assert f"URIs: mirror+file:{mirrors}\n" in (machine.root / "etc/apt/sources.list.d/vendor.sources").read_text()
+    assert (machine(cache=cache)["changed"], "o=Vendor" in policy()) == (False, True)
+    shutil.rmtree(folder)
+    assert (update().returncode, "o=Vendor" in policy()) == (0, True)
+
+
+def test_what_the_cache_gives_is_not_trusted(machine, cached):
+    cache, folder = cached
+    (folder / "key").write_text("another key")
+    answer = machine(cache=cache)
+    assert (answer["changed"], "o=Vendor" in policy()) == (True, True)
+    (folder / "vendor/dists/jammy/InRelease").write_text("not signed")
+    assert "is not the one that was signed" in machine(cache=cache, name="again")["msg"]
+
+
+def test_without_the_cache_the_source_is_the_vendors_again(machine, archive, cached):
+    machine(cache=cached[0])
+    assert (machine()["changed"], machine()["changed"]) == (True, False)
+    assert not (machine.root / "etc/apt/vendor.mirrors").exists()
+    assert f"URIs: {archive.url}/vendor\n" in (machine.root / "etc/apt/sources.list.d/vendor.sources").read_text()
+
+
+def test_absent_takes_the_list_with_the_cache_away(machine, cached):
+    before = sorted(path.name for path in (machine.root / "etc/apt").rglob("*"))
+    machine(cache=cached[0])
+    assert machine(state="absent")["changed"] is True
+    assert sorted(path.name for path in (machine.root / "etc/apt").rglob("*")) == before
+
+
+def test_a_refused_source_leaves_no_list_with_the_cache(machine, cached):
+    assert "does not exist" in machine(cache=cached[0], suites=["focal"])["msg"]
+    assert not (machine.root / "etc/apt/vendor.mirrors").exists()

@@ -17,7 +17,10 @@ import standins
 SRV = Path("/srv/lab")
 KEYS, TLS, WWW, WORK = SRV / "keys", SRV / "tls", SRV / "www", Path("/tmp/lab-build")
 SUITES = {"jammy": "22.04", "noble": "24.04", "resolute": "26.04"}
-ARCHIVE = re.compile(r"pigz|tini-static|python3-(debian|chardet|(pip|setuptools)-whl|venv)|python3\.\d+-venv")
+ARCHIVE = re.compile(
+    r"pigz|tini-static|python3-(debian|chardet|(pip|setuptools)-whl|venv)|python3\.\d+-venv"
+    r"|nginx(-common)?|socat|docker-registry|libwrap0"
+)
 """What Ubuntu's archive offers of the packages in /srv/debs."""
 COMPONENTS = ("main", "restricted", "universe", "multiverse")
 HOSTS = [

@@ -21,13 +21,22 @@ options:
     type: str
     required: true
   uri:
-    description: Address of the mirror.
+    description: Address of the mirror, or C(mirror+file:PATH) for a list of addresses.
     type: str
     required: true
+  direct:
+    description: Hosts of these addresses, which apt reaches without a proxy; that of O(uri) where there are none.
+    type: list
+    elements: str
+    default: []
   security:
     description: Whether security updates come from the mirror too.
     type: bool
     default: false
+  security_uri:
+    description: Where security updates come from otherwise, as O(uri); empty leaves their address as it is.
+    type: str
+    default: ""
   origin:
     description: How the archive and its mirrors call their origin in their index, V(Ubuntu) or V(Debian).
     type: str
@@ -134,7 +143,9 @@ def mirrored(text, codename, uri, security):
     own = set().union(*map(same, archives))
     for number, uris, suites in found:
         only_security = suites == [f"{codename}-security"]
-        if (only_security and security) or (not only_security and same(uris) <= own):
+        if only_security and security:
+            lines[number] = lines[number].replace(uris, security, 1)
+        elif not only_security and same(uris) <= own:
             lines[number] = lines[number].replace(uris, uri, 1)
     return "\n".join(lines)
 
@@ -211,7 +222,7 @@ class Mirror:
         wanted = self.wanted
         suites = [wanted["codename"], f"{wanted['codename']}-updates"]
         suites += [f"{wanted['codename']}-security"] if wanted["security"] else []
-        name = re.sub(r"^https?://", "", self.uri).replace("_", "%5f").replace("~", "%7e").replace("/", "_")
+        name = re.sub(r"^[a-z+]+:(//)?", "", self.uri).replace("_", "%5f").replace("~", "%7e").replace("/", "_")
         there = set(os.listdir(self.apt.lists)) if os.path.isdir(self.apt.lists) else set()
         return not all({f"{name}_dists_{suite}_InRelease", f"{name}_dists_{suite}_Release"} & there for suite in suites)
 
@@ -226,9 +237,11 @@ class Mirror:
                 name = os.path.basename(path) if path.endswith(".sources") else f"{os.path.basename(path)}.list"
                 with open(f"{folder}/{name}", "w", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(f"{kept}\n")
-            host = urlsplit(self.uri).hostname
             direct = [
-                word for scheme in ("http", "https") for word in ("-o", f"Acquire::{scheme}::Proxy::{host}=DIRECT")
+                word
+                for host in self.wanted["direct"] or [urlsplit(self.uri).hostname]
+                for scheme in ("http", "https")
+                for word in ("-o", f"Acquire::{scheme}::Proxy::{host}=DIRECT")
             ]
             only = ["-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={folder}"]
             options = [*only, "-o", "APT::Get::List-Cleanup=0", *direct]
@@ -294,7 +307,9 @@ def main():
         argument_spec={
             "codename": {"type": "str", "required": True},
             "uri": {"type": "str", "required": True},
+            "direct": {"type": "list", "elements": "str", "default": []},
             "security": {"type": "bool", "default": False},
+            "security_uri": {"type": "str", "default": ""},
             "origin": {"type": "str", "default": "Ubuntu"},
             "http_proxy": {"type": "str", "default": ""},
             "lock_timeout": {"type": "int", "default": 120},
@@ -315,7 +330,8 @@ def main():
         if not present:
             plan[sources] = sources.before
         else:
-            plan[sources] = mirrored(sources.before, wanted["codename"], wanted["uri"], wanted["security"])
+            security = wanted["uri"] if wanted["security"] else wanted["security_uri"]
+            plan[sources] = mirrored(sources.before, wanted["codename"], wanted["uri"], security)
     named = [sources.path for sources, content in plan.items() if content is not None]
     if present and not named:
         module.fail_json(

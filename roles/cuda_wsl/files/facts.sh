@@ -31,7 +31,7 @@ done
 versions() { sed -n 's/^Package: cuda-toolkit-\([0-9]\{1,\}-[0-9]\{1,\}\)$/\1/p' | sort --unique --version-sort | sed "s/^/$1 /"; }
 if [ -n "$repository" ]; then
     timeout 60 apt-get indextargets --format '$(REPO_URI) $(FILENAME)' 'Created-By: Packages' 2>/dev/null |
-        sed -n "s,^$repository/* ,,p" | xargs -r timeout 60 /usr/lib/apt/apt-helper cat-file 2>/dev/null | versions indexed
+        sed -nE "s,^($repository|mirror[+]file:/etc/apt/cuda-wsl[.]mirrors)/* ,,p" | xargs -r timeout 60 /usr/lib/apt/apt-helper cat-file 2>/dev/null | versions indexed
 fi
 for package in "$@"; do
     # What apt does not know may be in the repository all the same: it is not set up yet, or apt has not read it for long.

@@ -1,0 +1,20 @@
+"""What the cache has brought goes; what was there stays."""
+
+
+def test_the_files_are_those_of_before(host):
+    found = host.check_output(
+        "find /etc /usr/local /var/cache -xdev ! -type d -not -path '/var/cache/*apt*' -not -path '*/ld.so.cache' -type f -exec sha256sum {} + | sort > /var/tmp/now; "
+        "diff /var/tmp/before /var/tmp/now || true"
+    )
+    assert found == ""
+
+
+def test_only_the_packages_that_it_brought_are_gone(host):
+    names = ["nginx", "socat", "docker-registry"]
+    assert [host.package(name).is_installed for name in names] == [True, False, False]
+    assert host.service("nginx").is_enabled
+
+
+def test_nothing_of_it_runs_or_is_kept(host):
+    assert host.run("ss -Hltn | grep :878").stdout == ""
+    assert host.run("ls -d /var/cache/room-cache* /var/cache/private/room-cache* /var/lib/wsl-dl-playbook /etc/systemd/system/room-cache*").stdout == ""
