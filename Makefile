@@ -20,7 +20,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 unexport PYTHONDONTWRITEBYTECODE # what starts often is compiled once; clean removes it
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench makespan fleet runner mutation pins lab-status clean distclean
+.PHONY: help venv lab site test test-slow lint images unit windows test-interrupts faults test-faults-smoke molecule scenarios verify preflight probe compare bench makespan fleet cache runner mutation pins lab-status clean distclean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,7 @@ test: ## what proves this repository (JOBS=3 at a time); "make test-slow" is the
 test-slow: test-interrupts ## what takes long and runs apart from "make test": the whole site in other ways, single roles of Windows taken back, Ubuntu 26.04, runs that are cut off
 	@$(MAKE) --no-print-directory molecule ROLE="$(MORE)"
 	@SUITE=resolute $(MAKE) --no-print-directory molecule ROLE="$(NEWEST)"
+	@$(MAKE) --no-print-directory cache
 
 lint: venv ## ansible-lint (production), yamllint, ruff
 	yamllint .
@@ -107,6 +108,10 @@ makespan: venv ## time the site where things take as long as on a real PC, in sl
 fleet: venv ## set up N simulated PCs in one run, M of them with a real distribution (N=50 M=1)
 	@python -m lab up
 	@python scripts/fleet.py $(or $(N),50) $(or $(M),1)
+
+cache: venv ## a cache in the room: bytes from the Internet for two PCs and a second run, with and without it, and while it is killed
+	@python -m lab up
+	@python scripts/cache.py
 
 runner: lab ## the site on the lab, by ansible-runner transmit, worker and process
 	@scripts/runner.sh

@@ -538,7 +538,11 @@ class Source:
         def show(path, content):
             if content is None:
                 return ""
-            return content.decode(errors="replace") if path.endswith((".list", ".sources", ".mirrors")) else "(an OpenPGP key)\n"
+            return (
+                content.decode(errors="replace")
+                if path.endswith((".list", ".sources", ".mirrors"))
+                else "(an OpenPGP key)\n"
+            )
 
         return [
             {

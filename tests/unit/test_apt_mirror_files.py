@@ -20,7 +20,10 @@ def test_apt_reaches_the_mirror_directly_with_both_schemes():
 
 
 def test_a_cache_is_asked_before_the_mirror_and_before_ubuntu_for_security_updates():
-    known = {"apt_mirror_uri": "https://mirrors.tuna.tsinghua.edu.cn/ubuntu/", "apt_mirror_cache": "http://10.0.0.9:8780"}
+    known = {
+        "apt_mirror_uri": "https://mirrors.tuna.tsinghua.edu.cn/ubuntu/",
+        "apt_mirror_cache": "http://10.0.0.9:8780",
+    }
     lists = {file["path"]: file["content"].splitlines()[-2:] for file in value("__apt_mirror_list_files", **known)}
     assert lists == {
         "/etc/apt/ubuntu.mirrors": [

@@ -88,7 +88,7 @@ def test_every_variable_of_the_inventory_that_a_person_sets_is_checked():
         *("proxy_container_host", "proxy_relay_url", "proxy_container_url", "proxy_url_wsl", "proxy_url_windows"),
         *("windows_host", "windows_from_inside", "windows_password"),
         *("apt_mirror_uri", "wsl_proxy_upstream"),  # options of roles, of the same name
-        "linux_classic_sudo",
+        *("linux_classic_sudo", "cache_url", "proxy_no_proxy_all"),
     }
     files = sorted((ROOT / "inventory" / "group_vars" / "all").glob("*.yml"))
     names = {name for path in files for name in load(path)}

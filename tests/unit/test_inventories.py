@@ -129,7 +129,7 @@ def test_the_shared_variables_are_linked_into_each_inventory(name):
 
 @pytest.mark.parametrize(
     ("name", "links"),
-    [("linux", {"all", "linux", "wsl"}), ("lab", {"all", "linux", "windows", "wsl", "wsl_in_windows"})],
+    [("linux", {"all", "linux", "wsl"}), ("lab", {"all", "cache", "linux", "windows", "wsl", "wsl_in_windows"})],
 )
 def test_a_plain_ubuntu_has_the_shared_variables_of_its_groups(name, links):
     folder = ROOT / "inventory" / name / "group_vars"
@@ -353,3 +353,32 @@ def test_what_the_bootstrap_script_prints_are_settings_of_the_workstation():
     assert printed == ["windows_address", "windows_port", "windows_certificate", "windows_user"]
     known = yaml.safe_load((ROOT / "inventory" / "group_vars" / "all" / "connection.yml").read_text())
     assert set(printed) <= set(known)
+
+
+CACHE = ("cache_url", "wsl_proxy_apt_direct", "apt_mirror_cache", "docker_engine_cache", "docker_engine_daemon_options")
+
+
+def test_without_a_cache_nobody_asks_one(inventory):
+    assert inventory("fleet").values("pc001-wsl", *CACHE) == ("", [], "", "", {})
+    assert "cache.lan" not in inventory("fleet").value("pc001-wsl", "wsl_proxy_no_proxy")
+
+
+def test_with_a_host_in_its_group_every_pc_asks_the_cache(tmp_path):
+    shutil.copytree(ROOT / "inventory" / "group_vars", tmp_path / "inventory" / "group_vars")
+    folder = tmp_path / "inventory" / "mine"
+    shutil.copytree(ROOT / "inventory" / "fleet", folder, symlinks=True)
+    with (folder / "hosts.yml").open("a", encoding="utf-8") as file:
+        file.write("        cache:\n          hosts:\n            cache.lan:\n")
+    fleet = Inventory(folder)
+    url = "http://cache.lan:8780"
+    assert fleet.values("pc001-wsl", *CACHE) == (url, ["cache.lan"], url, url, {"registry-mirrors": [url]})
+    for name in ("wsl_proxy_no_proxy", "docker_proxy_no_proxy"):
+        assert fleet.value("pc001-wsl", name)[-1] == "cache.lan"
+    assert fleet.values("cache.lan", "room_cache_port", "room_cache_http_proxy") == (8780, "")
+    assert fleet.value("cache.lan", "room_cache_repositories") == [
+        "https://mirrors.ustc.edu.cn/ubuntu",
+        "http://security.ubuntu.com/ubuntu",
+        "https://download.docker.com/linux",
+        "https://developer.download.nvidia.com/compute/cuda/repos",
+        "https://nvidia.github.io/libnvidia-container",
+    ]

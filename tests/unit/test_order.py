@@ -62,7 +62,7 @@ def table(page: str) -> list[str]:
 
 def test_every_public_role_has_its_place():
     public = {path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml")} - set(INTERNAL)
-    assert public == set(BOTH)
+    assert public == {*BOTH, "room_cache"}  # no PC has that one: playbooks/cache.yml
 
 
 def test_the_site_applies_the_roles_in_this_order():

@@ -17,4 +17,9 @@ def test_only_the_packages_that_it_brought_are_gone(host):
 
 def test_nothing_of_it_runs_or_is_kept(host):
     assert host.run("ss -Hltn | grep :878").stdout == ""
-    assert host.run("ls -d /var/cache/room-cache* /var/cache/private/room-cache* /var/lib/wsl-dl-playbook /etc/systemd/system/room-cache*").stdout == ""
+    assert (
+        host.run(
+            "ls -d /var/cache/room-cache* /var/cache/private/room-cache* /var/lib/wsl-dl-playbook /etc/systemd/system/room-cache*"
+        ).stdout
+        == ""
+    )

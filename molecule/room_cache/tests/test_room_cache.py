@@ -21,11 +21,15 @@ def reached_the_vendor(agent, host, command):
     argv = [sys.executable, "-m", "lab", "requests", "--since", str(start)]
     root = Path(__file__).resolve().parents[3]
     lines = subprocess.run(argv, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
-    return [record["bytes"] for record in map(json.loads, lines) if record["via"] == "origin" and record["agent"] == agent]
+    return [
+        record["bytes"] for record in map(json.loads, lines) if record["via"] == "origin" and record["agent"] == agent
+    ]
 
 
 def size_of(host, package):
-    shown = host.check_output(f"curl -s {CACHE}{DOCKER}/stable/binary-amd64/Packages.gz | zcat | grep -A99 '^Package: {package}$'")
+    shown = host.check_output(
+        f"curl -s {CACHE}{DOCKER}/stable/binary-amd64/Packages.gz | zcat | grep -A99 '^Package: {package}$'"
+    )
     fields = dict(line.partition(": ")[::2] for line in shown.split("\n\n")[0].splitlines())
     return f"/download.docker.com/linux/ubuntu/{fields['Filename']}", int(fields["Size"])
 
