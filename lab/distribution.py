@@ -23,8 +23,8 @@ def up(
     :param name: full container name.
     :param suite: ``jammy``, ``noble`` or ``resolute``.
     :param gpu: whether the Windows host has a GPU that WSL shows as /dev/dxg.
-    :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet; or
-        ``cache``: such a machine in both networks, under the name ``cache.lab``.
+    :param networking: one of ``NETWORKING``, or ``plain``: an Ubuntu machine that is not WSL, without a GPU driver yet;
+        or ``cache``: such a machine in both networks, under the name ``cache.lab``.
     :param interop: the folder of this machine that becomes its /run/WSL, where the simulated Windows listens.
     :param users: the folder of this machine that becomes C:\\Users below its /mnt/c; without one there is none.
     """
@@ -38,7 +38,8 @@ def up(
     down(name)
     engine.docker(
         "run", "-d", "--name", name, "--label", f"{LABEL}=container", "--hostname", WINDOWS_NAME,
-        "--network", first["name"], *(["--ip", address[first["name"]]] if networking == "cache" else []), "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
+        "--network", first["name"], *(["--ip", address[first["name"]]] if networking == "cache" else []),
+        "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
         "-v", "/var/lib/docker", "-v", "/var/lib/containerd", "--tmpfs", "/run", "--tmpfs", "/run/lock",
         "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--cap-add", "SYS_PTRACE",
         "--security-opt", "seccomp=unconfined",

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Measure a cache in the room: bytes from the Internet for two PCs and a second run, with and without it, and while it is killed.
+"""Measure a cache in the room: bytes from the Internet for two PCs and a second run, with it, without it, and killed.
 
-It works in a lab of its own. What the distributions and the cache fetch is counted where it arrives, at the vendors; what Windows fetches is
-what the simulated one has logged for every address but the cache's. It ends with an error where the cache does not keep its promise.
+It works in a lab of its own. What the distributions and the cache fetch is counted at the vendors; what Windows fetches is
+what the simulated one has logged for every address but the cache's. It ends with an error where the cache does not keep
+its promise.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ DIES = [
     },  # a question for its size, and the file
     {"kind": "refuse", "url": f"{CACHE}*cuda*"},
 ]
-"""What the simulated Windows of the third PC meets: the cache breaks off in the middle of the largest file, and is gone."""
+"""What a Windows meets: the cache tells the largest file's size, breaks off in the middle of it, and is gone."""
 
 
 class Room:
@@ -118,7 +119,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         room = Room(Path(folder))
         try:
-            since = time.time()
             if room.play("cache.yml", room.cache).wait():
                 sys.exit(f"{room.log.read_text()[-6000:]}\ncache: the cache could not be set up")
             first, second, again = (room.site(pc, cached=True) for pc in ("room-1", "room-2", "room-1"))
@@ -134,9 +134,7 @@ def main() -> None:
         print(f"{name:<25} {''.join(map(shown, numbers))}")
     print(f"killed in the middle      {shown(killed)}   the same run went on at the vendors")
     if second > TOLD or again > TOLD or not 0 < killed < plain[0]:
-        sys.exit(
-            "cache: the second PC or the second run has fetched something from the Internet, or the killed one all of it again"
-        )
+        sys.exit("cache: the second PC or the second run has fetched from the Internet, or the killed one everything")
 
 
 main()
