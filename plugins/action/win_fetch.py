@@ -61,6 +61,10 @@ def cause(code: int | None, said: str, dest: str) -> str:
     return CAUSES.get(code or 0, "Look at what curl says, then run again.").format(dest=dest)
 
 
+IMPATIENT = ("--connect-timeout", "10", "--speed-limit", "1", "--speed-time", "30")
+"""Options of curl for the cache in the room: where it is off or dies, the vendor has the file, too."""
+
+
 class Curl:
     """The command lines that Windows gets.
 
@@ -69,15 +73,16 @@ class Curl:
     curl 7.70; Windows 10 22H2 began with 7.83.
 
     :param proxy: empty for none; curl then does not ask the environment for one either.
+    :param limits: more options; a cache that says nothing is given up sooner than the vendor.
     """
 
     PROGRAM = "C:\\Windows\\System32\\curl.exe"
 
-    def __init__(self, url: str, dest: str, proxy: str) -> None:
+    def __init__(self, url: str, dest: str, proxy: str, limits: tuple[str, ...] = ()) -> None:
         self.url, self.dest, self.route = (
             url,
             dest,
-            ["--location", "--silent", "--ssl-revoke-best-effort", "--proxy", proxy],
+            ["--location", "--silent", "--ssl-revoke-best-effort", "--proxy", proxy, *limits],
         )
 
     def fetch(self) -> list[str]:
@@ -145,6 +150,7 @@ class ActionModule(ActionBase):
                 "dest": {"type": "str", "required": True},
                 "checksum": {"type": "str", "default": ""},
                 "proxy_url": {"type": "str", "default": ""},
+                "cache": {"type": "str", "default": ""},
                 "background": {"type": "bool", "default": False},
                 "delay": {"type": "float", "default": 10},
                 "timeout": {"type": "float", "default": 21600},
@@ -156,6 +162,7 @@ class ActionModule(ActionBase):
         if options["checksum"] and not self._digest or options["background"] and not options["checksum"]:
             raise AnsibleActionFail('checksum has to be "sha256:…"; without one nothing is fetched in the background.')
         self._curl = Curl(options["url"], options["dest"], options["proxy_url"])
+        self._cache = options["cache"] if self._digest else ""  # what it gives is as good as its checksum
         self._task_vars, self._deadline = task_vars, time.monotonic() + options["timeout"]
         self._host = str((task_vars or {}).get("inventory_hostname", ""))
         note = Path(C.DEFAULT_LOCAL_TMP) / f"progress-{quote(self._host, safe='')}.json"
@@ -187,7 +194,8 @@ class ActionModule(ActionBase):
         if before["exists"] and not self._digest:
             self._remove()
         result, wrong = self._verified()
-        if wrong and before["exists"]:  # a login page, say: what was fetched is the rest of it
+        if wrong and (before["exists"] or self._cache):  # a login page, say: what was fetched is the rest of it
+            self._leave_cache(f"gives another file (its {self._algorithm} is {wrong})")
             result, wrong = self._verified()
         if wrong:
             said = (
@@ -221,6 +229,7 @@ class ActionModule(ActionBase):
                 return {"changed": True, "attempts": attempt}
             if code is None or attempt == options["tries"] or time.monotonic() > self._deadline:
                 break
+            self._leave_cache("broke off")
             Display().display(
                 f"… {self._host}  {self._meter.what}: {said}; it goes on where it stopped, in "
                 f"{seconds(options['delay'])} (try {attempt + 1} of {options['tries']})"
@@ -280,11 +289,32 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(answer.get("msg", "")), result=answer)
         return answer
 
+    def _source(self) -> Curl:
+        """Return the way to fetch now: the cache in the room as long as it has the file, else the vendor."""
+        if not self._cache:
+            return self._curl
+        url = f"{self._cache.rstrip('/')}/{self._options['url'].partition('://')[2]}"
+        cached = Curl(url, self._options["dest"], "", IMPATIENT)
+        answer = self._ask("win_command", argv=cached.size())
+        status = re.findall(r"(?m)^HTTP/[\d.]+ (\d+)", answer.get("stdout", ""))
+        if not answer.get("rc") and status[-1:] == ["200"]:
+            return cached
+        self._leave_cache(f"has not got it (HTTP {status[-1]})" if status else "does not answer")
+        return self._curl
+
+    def _leave_cache(self, why: str) -> None:
+        """Say why the file comes from the vendor from now on."""
+        if self._cache:
+            said = f"the cache in the room, {self._cache}, {why}; it comes from the vendor"
+            Display().display(f"… {self._host}  {self._meter.what}: {said}")
+        self._cache = ""
+
     def _start(self) -> str:
         """Start curl in the background and return its job."""
+        argv = self._source().fetch()
         self._task.async_val = int(self._options["timeout"])
         try:
-            answer = self._ask("win_command", argv=self._curl.fetch())
+            answer = self._ask("win_command", argv=argv)
         finally:
             self._task.async_val = 0
         if "ansible_job_id" not in answer:

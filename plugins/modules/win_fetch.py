@@ -36,6 +36,13 @@ options:
     type: str
     default: ""
     description: Proxy for the transfer, as a URL. Empty for none, whatever the environment says.
+  cache:
+    type: str
+    default: ""
+    description: >-
+      Cache in the room, C(http://HOST:PORT), which is asked for the file at C(/HOST/PATH) before each try, without a
+      proxy. Where it does not answer, has not got the file, or gives another one, the file comes from O(url), in the
+      same task, and goes on where it stopped. It needs O(checksum).
   background:
     type: bool
     default: false

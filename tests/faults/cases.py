@@ -36,6 +36,7 @@ class Case:
     remedy: str = ""
     names: list[str] = field(default_factory=list)
     tags: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
     fetched: list[str] = field(default_factory=list)
     survives: bool = False
     kind: str = ""
@@ -73,6 +74,9 @@ class Case:
             found.append("the task was not reached")
         if self.survives and first.code != 0:
             found.append(f"the run should have ended well: {said}")
+        told = " ".join(first.output.split())
+        if self.survives and (missing := [name for name in self.names if name not in told]):
+            found.append(f"the run does not say {missing}")
         if not self.survives and first.code == 0 and self.kind == "":
             found.append("the run should have failed")
         if self.kind != "killed" and first.code not in (0, None):

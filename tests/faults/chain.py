@@ -33,7 +33,7 @@ class Chain:
             if not case.at:
                 for action in case.do:
                     self.machine.act(action)
-            first = self.machine.play(case.injection(self.machine), case.tags)
+            first = self.machine.play(case.injection(self.machine), case.tags, case.settings)
             for action in case.recover:
                 self.machine.act(action)
         finally:

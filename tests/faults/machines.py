@@ -95,13 +95,16 @@ class Machine:
         children = {group: {"hosts": hosts} for group, hosts in groups.items()}
         self.inventory.write_text(yaml.safe_dump({"all": {"children": children}}), encoding="utf-8")
 
-    def play(self, inject: dict[str, Any] | None = None, tags: str = "") -> Outcome:
+    def play(
+        self, inject: dict[str, Any] | None = None, tags: str = "", settings: dict[str, Any] | None = None
+    ) -> Outcome:
         """Run the playbook of this side, or the roles of some tags; ``inject`` is the callback's."""
         record = FOLDER / f"{self.name}.jsonl"
         record.unlink(missing_ok=True)
         log = FOLDER / f"{self.name}.log"
         argv = ["ansible-playbook", "-i", "inventory/lab", "-i", str(self.inventory), "--limit", self.host]
         argv += ["--tags", tags] if tags else []
+        argv += ["--extra-vars", json.dumps(settings)] if settings else []
         environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),

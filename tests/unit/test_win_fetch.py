@@ -323,3 +323,76 @@ def test_a_code_that_nobody_knows_leaves_it_to_curls_words():
 )
 def test_a_removed_file_is_not_called_a_broken_proxy(said, words):
     assert win_fetch.cause(22, said, DEST).startswith(words)
+
+
+# --- a cache in the room -----------------------------------------------------------------------------------------
+
+CACHE = "http://cache.lan:8780"
+CACHED = f"{CACHE}/example.org/cuda.exe"
+
+
+class Fetches(Windows):
+    """Notes each address that curl is started with; ``heads`` is what the cache answers to a question."""
+
+    def __init__(self, *curls, heads=(), **known):
+        super().__init__(*curls, **known)
+        self.heads, self.urls = list(heads), []
+
+    def _head(self):
+        return self.heads.pop(0) if self.heads and self.argv["head"][-1] == CACHED else super()._head()
+
+    def _curl(self):
+        self.urls.append(self.argv["curl"][-1])
+        return super()._curl()
+
+
+HAS_IT = {"rc": 0, "stdout": HEAD}
+
+
+def test_the_cache_is_asked_first_without_a_proxy_and_given_up_when_it_is_silent(act):
+    windows = Fetches({"rc": 0}, heads=[HAS_IT], files=[None, RIGHT])
+    assert act(windows, cache=f"{CACHE}/") == {"changed": True, "attempts": 1}
+    assert windows.argv["curl"] == [
+        "C:\\Windows\\System32\\curl.exe", "--fail", "--show-error", "--location", "--silent",
+        "--ssl-revoke-best-effort", "--proxy", "",
+        "--connect-timeout", "10", "--speed-limit", "1", "--speed-time", "30",
+        "--create-dirs", "--continue-at", "-", "--output", DEST, CACHED,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        ({"rc": 7, "failed": True, "stdout": ""}, "does not answer"),
+        ({"rc": 0, "stdout": "HTTP/1.1 404 Not Found\r\n\r\n"}, "has not got it (HTTP 404)"),
+    ],
+)
+@pytest.mark.parametrize("background", [True, False])
+def test_without_the_cache_it_comes_from_the_vendor_and_that_is_said(act, capsys, head, why, background):
+    windows = Fetches({"rc": 0}, heads=[head], files=[None, RIGHT])
+    assert act(windows, cache=CACHE, background=background)["changed"] is True
+    assert windows.urls == [URL]
+    assert f"cuda.exe: the cache in the room, {CACHE}, {why}; it comes from the vendor" in capsys.readouterr().out
+
+
+def test_a_cache_that_dies_in_the_middle_is_left_and_the_file_goes_on_at_the_vendor(act, capsys):
+    windows = Fetches(
+        {"rc": 18, "stderr": "curl: (18) end of response"}, {"rc": 0}, heads=[HAS_IT], files=[None, RIGHT]
+    )
+    assert act(windows, cache=CACHE) == {"changed": True, "attempts": 2}
+    assert windows.urls == [CACHED, URL]
+    assert "broke off; it comes from the vendor" in capsys.readouterr().out
+
+
+def test_what_the_cache_gives_is_not_trusted(act, capsys):
+    windows = Fetches({"rc": 0}, {"rc": 0}, heads=[HAS_IT], files=[None, WRONG, RIGHT])
+    assert act(windows, cache=CACHE) == {"changed": True, "attempts": 1}
+    assert (windows.urls, windows.asked.count("win_file")) == ([CACHED, URL], 1)
+    assert f"gives another file (its sha256 is {WRONG})" in capsys.readouterr().out
+
+
+def test_without_a_checksum_the_cache_is_not_asked(act):
+    windows = Fetches({"rc": 0}, files=[None])
+    windows._size = lambda: {"stat": {"exists": False}}
+    act(windows, cache=CACHE, checksum="")
+    assert windows.urls == [URL]
