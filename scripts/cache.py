@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Measure a cache in the room: bytes from the Internet for two PCs and a second run, with it, without it, and killed.
 
-It works in a lab of its own. What Linux fetches is counted at the vendors; what Windows fetches is
-what the simulated one has logged for every address but the cache's. It ends with an error where the cache does not keep
-its promise.
+It works in a lab of its own. What Linux fetches is counted at the vendors; what Windows fetches is what the simulated
+one has logged for every address but the cache's. The files that the first PC gets from the cache count for it: the
+cache has fetched each once (in the lab a stand-in). It ends with an error where the cache does not keep its promise.
 """
 
 from __future__ import annotations

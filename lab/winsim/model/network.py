@@ -162,7 +162,7 @@ class Network:
             NetworkError: there is none.
         """
         if proxy is None:
-            if not _matches(host, self.direct):
+            if not _matches(host, [*self.direct, CACHE]):
                 raise NetworkError("connect", host, 443)
             return
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")

@@ -190,3 +190,16 @@ def test_package_checks_the_signer_when_asked(host, fails):
     assert host.run("curl.exe", "--location", BEST_EFFORT, "--proxy", PROXY, "--output", "C:\\vs.exe", url).rc == 0
     with fails("is not digitally signed"):
         host.module("win_package", path="C:\\vs.exe", creates_path="C:\\none", verify_signature=True)
+
+
+def test_a_cache_in_the_room_gives_what_the_vendor_has_without_the_proxy(host):
+    impatient = ("--connect-timeout", "10", "--speed-limit", "1", "--speed-time", "30")
+    done = curl(host, *impatient, url=IMAGE.replace("https://", "http://cache.lab:8780/"), proxy="")
+    assert (done.rc, sha256(host)) == (0, IMAGE_SHA256)
+    assert [(item["proxy"], item["bytes"]) for item in host.machine.network.requests] == [(None, BYTES)]
+    msi = "http://cache.lab:8780/github.com/microsoft/WSL/releases/download/3.0.1/wsl.3.0.1.0.x64.msi"
+    told = host.run(
+        "curl.exe", "--head", "--location", "--proxy", "", msi
+    ).stdout  # it has followed the vendor's redirect
+    assert told.startswith(b"HTTP/1.1 200 OK\r\nContent-Length: 367669248\r\n")
+    assert host.run("curl.exe", "--head", "--proxy", "", "http://cache.lab:8780/a/b").stdout.startswith(b"HTTP/1.1 404")
