@@ -318,6 +318,15 @@ def fsutil(process: Process) -> int:
     return 0
 
 
+@command("ipconfig.exe")
+def ipconfig(process: Process) -> int:
+    """``/all``, which pywinrm's own tests ask for."""
+    if [word.lower() for word in process.argv[1:]] != ["/all"]:
+        raise SimulatorError(f"ipconfig: arguments not known: {process.argv[1:]}")
+    say(process, f"\nWindows IP Configuration\n\n   Host Name . . . . . . . . . . . . : {process.machine.host_name}")
+    return 0
+
+
 @command("ping.exe")
 def ping(process: Process) -> int:
     """Only as a way to wait: ``-n N 127.0.0.1``."""

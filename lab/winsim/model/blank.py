@@ -21,7 +21,7 @@ MICROSOFT = "CN=Microsoft Windows, O=Microsoft Corporation, L=Redmond, S=Washing
 
 # name, size in bytes; the handler of the same name plays it
 _PROGRAMS = (
-    "certutil.exe", "cmd.exe", "cscript.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "msiexec.exe",
+    "certutil.exe", "cmd.exe", "cscript.exe", "curl.exe", "dism.exe", "hostname.exe", "icacls.exe", "ipconfig.exe", "msiexec.exe",
     "net.exe", "netsh.exe", "netstat.exe", "ping.exe", "powercfg.exe", "reg.exe", "sc.exe", "schtasks.exe", "shutdown.exe", "systeminfo.exe",
     "takeown.exe", "tar.exe", "tasklist.exe", "taskkill.exe", "timeout.exe", "tzutil.exe", "where.exe", "whoami.exe",
     "wusa.exe", "setx.exe", "more.com", "findstr.exe", "sort.exe", "find.exe", "chcp.com", "robocopy.exe", "xcopy.exe",
