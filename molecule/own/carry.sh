@@ -17,7 +17,7 @@ import sys
 from packaging.requirements import Requirement
 for line in open("requirements.txt"):
     if line.startswith("ansible"):
-        pin = Requirement(line)
+        pin = Requirement(line.strip())
         if pin.name in ("ansible", "ansible-core") and (not pin.marker or pin.marker.evaluate({"python_version": sys.argv[1]})):
             print(f"{pin.name}{pin.specifier}")
 EOP
