@@ -40,7 +40,7 @@ def folder(tmp_path) -> Path:
         (tmp_path / "roles" / role / "tasks").mkdir(parents=True)
         (tmp_path / "roles" / role / "tasks" / "main.yml").write_text(tasks)
     (tmp_path / "site.yml").write_text(PLAYBOOK)
-    (tmp_path / "look.yml").write_text(PLAYBOOK.replace("  vars: {progress_next: [Nothing more.]}\n", ""))
+    (tmp_path / "ask.yml").write_text(PLAYBOOK.replace("  vars: {progress_next: [Nothing more.]}\n", ""))
     return tmp_path
 
 
@@ -97,16 +97,16 @@ def test_since_when_it_is_so_stays_and_pcs_of_other_runs_stay(folder):
     assert (again["pc2"]["state"], again["pc2"]["since"]) == ("failed", "2026-01-01T00:00:00+0000")
     assert again["pc2"]["seen"] > "2026-01-01T00:00:00+0000"
     assert again["pc1"]["seen"] == "2026-01-01T00:00:00+0000"
-    mended = {pc["name"]: pc for pc in run(folder, hosts="pc2,pc2-wsl,pc3,pc3-wsl")["pcs"]}
-    assert (mended["pc2"]["state"], mended["pc2"]["stops"]) == ("done", [])
-    assert mended["pc2"]["since"] > "2026-01-01T00:00:00+0000"
-    assert list(mended) == ["pc1", "pc2", "pc3"]
+    repaired = {pc["name"]: pc for pc in run(folder, hosts="pc2,pc2-wsl,pc3,pc3-wsl")["pcs"]}
+    assert (repaired["pc2"]["state"], repaired["pc2"]["stops"]) == ("done", [])
+    assert repaired["pc2"]["since"] > "2026-01-01T00:00:00+0000"
+    assert list(repaired) == ["pc1", "pc2", "pc3"]
 
 
 def test_nothing_is_written_for_one_pc_in_check_mode_or_where_a_playbook_only_looks(folder):
     assert run(folder, hosts="pc1,pc1-wsl") is None
     assert run(folder, "--check") is None
-    assert run(folder, playbook="look.yml") is None
+    assert run(folder, playbook="ask.yml") is None
 
 
 def test_a_machine_that_is_not_reached_is_called_so(folder):
