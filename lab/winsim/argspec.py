@@ -80,7 +80,8 @@ def _with_defaults(options: dict[str, dict[str, Any]], given: dict[str, Any]) ->
 def rules(name: str) -> dict[str, dict[str, Any]]:
     """Return the options of a module as the validator wants them."""
     namespace, collection, module = name.split(".")
-    plugins = Path(list(ansible_collections.__path__)[0], namespace, collection, "plugins")
+    places = [Path(place, namespace, collection, "plugins") for place in ansible_collections.__path__]
+    plugins = next(place for place in places if place.is_dir())  # Ansible's own loader puts another place first
     documentation = _documentation(plugins / "modules" / module)
     options = _specification(documentation.get("options") or {})
     for fragment in documentation.get("extends_documentation_fragment") or []:
