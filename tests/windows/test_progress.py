@@ -30,8 +30,8 @@ def test_a_slow_download_is_seen_in_bytes_and_ends_in_a_summary(new_pc, monkeypa
 
 
 def test_an_installer_that_asks_for_a_restart_is_told_at_the_end_and_nothing_restarts(new_pc):
-    pc = new_pc(faults={"programs": [{"program": "vs_bootstrapper.exe", "rc": 3010}]})
-    run = pc.play("--tags", "visual_studio")
+    pc = new_pc(faults={"programs": [{"program": "vs_bootstrapper.exe", "rc": 3010, "effect": "full"}]})
+    run = pc.play("--tags", "windows_proxy,visual_studio")
     assert run.code == 0, run.output[-4000:]
     screen = " ".join(run.output.split("SUMMARY (")[1].split())
     assert f"- Restart Windows on {pc.name} when it suits you; the installer of Visual Studio asks for it." in screen
