@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import ssl
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import callback_loader
 from ansible.template import Templar
 
 DOCUMENTATION = r"""
@@ -27,6 +29,7 @@ description:
   - Ansible ignores a name that nobody reads and a tag that no task has, and says of a missing secret or certificate
     what its libraries say. This plugin looks at all of them when one of this repository's playbooks starts, names file,
     line and remedy, and ends the run with exit code 2 before any host is connected to.
+  - It speaks the language of the callback C(progress).
   - A play could not do it. A play on localhost is left out with C(--limit), and a play on the hosts fails with
     Ansible's own words where a vault cannot be opened.
   - It is loaded without being named in C(ansible.cfg), so it works where Ansible ignores that file, too.
@@ -515,9 +518,11 @@ class CallbackModule(CallbackBase):
         """End the run where something cannot be right."""
         if Path(playbook._file_name).resolve().parent != ROOT / "playbooks":
             return
-        problems = Run(playbook, self._display.warning).problems()
+        translated = sys.modules[callback_loader.get("progress", class_only=True).__module__].translated
+        problems = Run(playbook, lambda warning: self._display.warning(translated(warning))).problems()
         for problem in problems:
-            self._display.error(problem, wrap_text=False)
+            self._display.error(translated(problem), wrap_text=False)
         if problems:
-            self._display.error("Nothing was changed. Correct this, then run the same again.", wrap_text=False)
+            end = "Nothing was changed. Correct this, then run the same again."
+            self._display.error(translated(end), wrap_text=False)
             raise SystemExit(2)

@@ -161,7 +161,7 @@ class Text:
         """Return the translation with what stands in the message for the holes."""
         said = list(zip(self._parts[1::2], found.groups(), strict=True))
         names = dict(said)
-        words = [translated(word or "") for name, word in said if name.endswith("}")]
+        words = [translated((word or "").strip()) for name, word in said if name.endswith("}")]
         text, count = "", 0
         for place, part in enumerate(re.split(HOLE, self.other)):
             if place % 2 and part.endswith("}"):

@@ -1,6 +1,5 @@
 """Run a module of plugins/modules in this process, as Ansible would."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,16 +7,14 @@ import ansible.module_utils
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from tests.unit import loaded
+
 PLUGINS = Path(__file__).parents[2] / "plugins"
-MODULES = PLUGINS / "modules"
 ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))  # as module_utils in ansible.cfg does
 
 
 def load(name):
-    specification = importlib.util.spec_from_file_location(name, MODULES / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return loaded.module(f"plugins/modules/{name}.py")
 
 
 def run(module, capsys, check=False, **arguments):

@@ -1,17 +1,12 @@
 """The module that points the release's archive at a mirror, on the sources of real releases."""
 
-import importlib.util
 import os
-from pathlib import Path
 
 import pytest
 
-from tests.unit import run_module
+from tests.unit import loaded, run_module
 
-PATH = Path(__file__).parents[2] / "roles/apt_mirror/library/apt_mirror_sources.py"
-SPEC = importlib.util.spec_from_file_location("apt_mirror_sources", PATH)
-MODULE = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(MODULE)
+MODULE = loaded.module("roles/apt_mirror/library/apt_mirror_sources.py")
 MIRROR = "https://mirrors.ustc.edu.cn/ubuntu"
 
 JAMMY = """\

@@ -5,19 +5,24 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.unit import messages
+from tests.unit import loaded, messages
 from verify.causes import known
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = [
-    *("filter/refusals", "filter/preflight_report", "connection/wsl_interop", "action/check_values"),
+    *(
+        "callback/check_inputs",
+        "filter/refusals",
+        "filter/preflight_report",
+        "connection/wsl_interop",
+        "action/check_values",
+    ),
     *("action/win_fetch", "modules/apt_source", "modules/apt_facts", "modules/json_merge"),
     *("modules/managed_files", "modules/service_current", "module_utils/apt_program", "lookup/pins"),
 ]
@@ -26,15 +31,7 @@ GIVEN = yaml.safe_load((ROOT / "tests" / "unit" / "chinese.yml").read_text(encod
 LEFT_OUT = set(GIVEN["left_out"])
 
 
-def _load():
-    specification = importlib.util.spec_from_file_location("progress", ROOT / "plugins" / "callback" / "progress.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["progress"] = module  # dataclasses look themselves up there
-    specification.loader.exec_module(module)
-    return module
-
-
-progress = _load()
+progress = loaded.module("plugins/callback/progress.py")
 pytestmark = [
     pytest.mark.filterwarnings("ignore:invalid escape sequence"),  # of patterns in the roles, for Jinja
     pytest.mark.filterwarnings("ignore:Unknown pytest.mark.promise"),  # verify/conftest.py registers it

@@ -1,6 +1,5 @@
 """What the Docker roles know of a machine: read from a machine's files that are laid out in a folder."""
 
-import importlib.util
 import json
 import os
 import pwd
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit import loaded
+
 SCRIPT = Path(__file__).parents[2] / "roles/docker_engine/files/docker_facts.py"
 ME = pwd.getpwuid(os.getuid())
 STOCK = "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock\n"
@@ -22,9 +23,7 @@ RUN_SOCKET = "unix:///run/docker.sock"
 @pytest.fixture
 def facts(tmp_path, monkeypatch):
     """Return the script as a module that sees the test's folder as the root, and asks no program."""
-    specification = importlib.util.spec_from_file_location("docker_facts", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = loaded.module("roles/docker_engine/files/docker_facts.py")
     monkeypatch.setattr(module, "ROOT", str(tmp_path))
     monkeypatch.setattr(module, "ask", lambda *_: None)
     monkeypatch.setattr(module.pwd, "getpwnam", lambda _: ME)
@@ -226,9 +225,7 @@ def test_a_daemon_that_is_not_up_is_not_asked(facts):
 
 
 def test_a_program_that_hangs_is_left_after_the_time_limit(tmp_path):
-    specification = importlib.util.spec_from_file_location("docker_facts", SCRIPT)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = loaded.module("roles/docker_engine/files/docker_facts.py")
     module.SECONDS = 0.2
     begin = time.monotonic()
     assert module.ask("sh", "-c", "trap '' TERM; sleep 60") is None

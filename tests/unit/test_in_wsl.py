@@ -1,11 +1,12 @@
 """How the roles tell WSL from another Linux machine: by what its kernel shows, with one rule in each script."""
 
-import importlib.util
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.unit import loaded
 
 ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = [
@@ -66,10 +67,6 @@ def test_the_scripts_tell_it_by_the_kernel(machine):
 
 def test_the_docker_roles_tell_it_by_the_kernel(machine, monkeypatch):
     root, wsl = machine
-    specification = importlib.util.spec_from_file_location(
-        "docker_facts", ROLES / "docker_engine/files/docker_facts.py"
-    )
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = loaded.module("roles/docker_engine/files/docker_facts.py")
     monkeypatch.setattr(module, "ROOT", str(root))
     assert module.in_wsl() is wsl

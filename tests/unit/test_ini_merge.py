@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import random
-from pathlib import Path
 
 import pytest
 
 from lab.winsim.model import wslconfig
+from tests.unit import loaded
 
-PATH = Path(__file__).resolve().parents[2] / "plugins" / "filter" / "ini_merge.py"
-_spec = importlib.util.spec_from_file_location("ini_merge", PATH)
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
+_module = loaded.module("plugins/filter/ini_merge.py")
 ini_merge, ini_values = _module.ini_merge, _module.ini_values
 
 THEIRS = "# mine, hands off\n[wsl2]\nkernel=C:\\\\k\n; swap is slow here\nswap=0\n\n[experimental]\nsparseVhd=false\n"

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import importlib.util
 import io
 import json
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit import loaded
 from tests.unit.role_values import role_value
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +21,7 @@ WSL = "https://api.github.com/repos/microsoft/WSL/releases/latest"
 CUDA = "https://developer.download.nvidia.com/compute/cuda/redist/"
 SHA = "ab" * 32
 
-specification = importlib.util.spec_from_file_location("pins", ROOT / "scripts" / "pins.py")
-pins_program = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(pins_program)
+pins_program = loaded.module("scripts/pins.py")
 
 
 @pytest.fixture(scope="module")

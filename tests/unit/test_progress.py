@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -17,19 +16,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.unit import loaded
+
 ROOT = Path(__file__).resolve().parents[2]
 GB = 1_000_000_000
 
 
-def _load():
-    specification = importlib.util.spec_from_file_location("progress", ROOT / "plugins" / "callback" / "progress.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["progress"] = module  # dataclasses look themselves up there
-    specification.loader.exec_module(module)
-    return module
-
-
-progress = _load()
+progress = loaded.module("plugins/callback/progress.py")
 
 
 # --- words -------------------------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+
+from tests.unit import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
 URL = "https://example.org/cuda.exe"
@@ -18,15 +19,7 @@ RIGHT, WRONG = "ab" * 32, "00" * 32
 HEAD = "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
 
 
-def _load():
-    path = ROOT / "plugins" / "action" / "win_fetch.py"
-    specification = importlib.util.spec_from_file_location("win_fetch", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-win_fetch = _load()
+win_fetch = loaded.module("plugins/action/win_fetch.py")
 
 
 class Windows:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.unit import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).name
@@ -54,10 +54,7 @@ def test_a_former_word_does_not_come_back(texts, former):
 
 
 def test_each_mutant_finds_the_line_that_it_changes():
-    specification = importlib.util.spec_from_file_location("mutation", ROOT / "scripts" / "mutation.py")
-    mutation = importlib.util.module_from_spec(specification)
-    sys.modules["mutation"] = mutation  # dataclasses look themselves up there
-    specification.loader.exec_module(mutation)
+    mutation = loaded.module("scripts/mutation.py")
     changing = [one for one in mutation.MUTANTS if one.file]
     assert len(changing) >= 5
     assert [one.name for one in changing if one.old not in (ROOT / one.file).read_text(encoding="utf-8")] == []

@@ -6,7 +6,6 @@ inventory, inventory/mine; those that name the same "run" share one, because an 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -17,6 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.unit import loaded
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 CASES = yaml.safe_load(Path(__file__).with_suffix(".yml").with_name("wrong_inputs.yml").read_text())
@@ -25,15 +26,7 @@ VAULT = "inventory/mine/group_vars/workstation/vault.yml"
 FREE_PORT = 9  # "discard": nobody listens there, so a connection would be refused, and seen as UNREACHABLE
 
 
-def _load():
-    specification = importlib.util.spec_from_file_location("check_inputs", ROOT / "plugins/callback/check_inputs.py")
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["check_inputs"] = module  # dataclasses look themselves up there
-    specification.loader.exec_module(module)
-    return module
-
-
-check_inputs = _load()
+check_inputs = loaded.module("plugins/callback/check_inputs.py")
 
 
 def run_of(case: dict) -> str:
