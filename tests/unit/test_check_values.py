@@ -17,7 +17,7 @@ from ansible.template import Templar
 from lab.winsim.model.pins import PINS
 from tests.unit.role_values import trusted
 from tests.unit.test_inventories import INVENTORIES, Inventory, inventory, mine  # noqa: F401  fixtures
-from tests.unit.test_roles import PUBLIC, load, options_of
+from tests.unit.test_roles import ROLES, load, options_of
 
 ROOT = Path(__file__).parents[2]
 WINDOWS = {"cuda_windows", "visual_studio", "windows_base", "windows_proxy", "wsl_enable"}
@@ -45,14 +45,14 @@ def messages(role, **known):
     return [finding["message"] for finding in found(role, **known)]
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_each_option_has_choices_or_a_check_of_its_own(role):
     checked = {check["option"] for check in checks_of(role) if "option" in check}
     plain = {name for name, option in options_of(role).items() if option["type"] == "bool" or "choices" in option}
     assert set(options_of(role)) - plain - checked == set()
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_a_check_of_a_value_says_what_is_allowed_and_hides_secrets(role):
     options = options_of(role)
     for check in [check for check in checks_of(role) if "option" in check]:
@@ -67,7 +67,7 @@ NO_DEFAULT = {
 }
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_defaults_are_right(role):
     assert [finding["variable"] for finding in found(role)] == NO_DEFAULT.get(role, [])
 
@@ -75,7 +75,7 @@ def test_defaults_are_right(role):
 @pytest.mark.parametrize("name", [name for name in INVENTORIES if not name.startswith("lab")])
 def test_a_shipped_inventory_is_right(inventory, name):  # noqa: F811
     opened = inventory(name)
-    for group, roles in (("windows", WINDOWS), ("wsl", set(PUBLIC) - WINDOWS)):
+    for group, roles in (("windows", WINDOWS), ("wsl", set(ROLES) - WINDOWS)):
         host = opened.manager.get_host(opened.names(group)[-1])
         known = opened.variables.get_vars(host=host) | opened.extra | {"visual_studio_sha256": "0" * 64}
         checked = Values(Templar(loader=opened.loader, variables={}), opened.loader, known)

@@ -14,7 +14,6 @@ ORDER = {
     "wsl": ["wsl_proxy", "apt_mirror", "cuda_wsl", "docker_engine", "docker_proxy", "nvidia_ctk", "devcontainer"],
 }
 BOTH = ORDER["windows"] + ORDER["wsl"]
-INTERNAL = ["apt_source"]
 
 
 def plays(name: str) -> list[dict]:
@@ -37,11 +36,10 @@ def half(name: str) -> list[str]:
 
 
 def looped(name: str) -> list[list[str]]:
-    """Return the lists of the tasks that ask each role in turn, without the internal roles."""
-    asked = [
+    """Return the lists of the tasks that ask each role in turn."""
+    return [
         task["loop"] for play in plays(name) for task in tasks(play) if "loop" in task and "preflight.yml" in str(task)
     ]
-    return [[role for role in roles if role not in INTERNAL] for roles in asked]
 
 
 def imported(name: str, entry_point: str) -> list[str]:
@@ -61,7 +59,7 @@ def table(page: str) -> list[str]:
 
 
 def test_every_public_role_has_its_place():
-    public = {path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml")} - set(INTERNAL)
+    public = {path.parent.parent.name for path in ROOT.glob("roles/*/tasks/main.yml")}
     assert public == {*BOTH, "room_cache"}  # no PC has that one: playbooks/cache.yml
 
 

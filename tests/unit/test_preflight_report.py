@@ -20,13 +20,13 @@ import pytest
 import yaml
 
 from tests.unit.test_check_values import WINDOWS
-from tests.unit.test_roles import PUBLIC, _Loader
+from tests.unit.test_roles import ROLES, _Loader
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "playbooks" / "files" / "preflight.schema.json").read_text())
 SAYS_NO = ("ansible.builtin.assert", "ansible.builtin.fail")
 INCLUDES = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
-ASKED = [role for role in PUBLIC if role != "room_cache"] + ["apt_source"]
+ASKED = [role for role in ROLES if role != "room_cache"]
 """The roles of the report; the cache is no PC, and has a playbook of its own."""
 STUBS = {"cuda_windows": {"__cuda_windows_there": False}}
 """What a role's list of refusals asks, and what is no list of refusals itself."""
@@ -43,6 +43,12 @@ class Copy:
             shutil.copy(ROOT / name, root)
         for role in ASKED:
             self.refuse(role)
+        refusal = {
+            "ansible.builtin.fail": {"msg": self.word("apt", "task", 0)},
+            "when": "inventory_hostname == 'pc0-wsl'",
+        }
+        apt = [{"name": "Refuse an apt that cannot work"} | refusal]
+        (root / "playbooks" / "tasks" / "apt.yml").write_text(yaml.safe_dump(apt))
 
     def word(self, *parts: object) -> str:
         """Return a word for a refusal, which the report must have."""
@@ -127,7 +133,7 @@ def copy(tmp_path_factory):
 
 
 def test_every_role_has_something_that_it_refuses(copy):
-    assert sorted({word[1:].split("/")[0] for word in copy.words}) == sorted(ASKED)
+    assert sorted({word[1:].split("/")[0] for word in copy.words}) == sorted([*ASKED, "apt"])
     assert len(copy.words) > 150
 
 

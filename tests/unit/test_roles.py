@@ -13,9 +13,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
-INTERNAL = {"apt_source"}
-"""Roles that other roles call with explicit parameters. They keep the contract but for states and preflight."""
-PUBLIC = [role for role in ROLES if role not in INTERNAL]
 EXPRESSIONS = {"when", "changed_when", "failed_when", "until", "that"}
 BUILT_IN = {
     "item",
@@ -107,7 +104,7 @@ def test_a_role_has_every_part_of_the_contract(role):
     assert missing == []
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_a_role_has_a_scenario_for_present_and_for_absent(role):
     scenarios = [role, f"{role}-absent"]
     assert [name for name in scenarios if not (ROOT / "molecule" / name / "molecule.yml").is_file()] == []
@@ -127,7 +124,7 @@ def test_the_specification_gives_types_and_prose_but_no_defaults(role):
         assert "default" not in option, f"{name}: a default lives in defaults/main.yml alone"
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_every_role_can_be_present_absent_or_ignored(role):
     assert sorted(options_of(role)[f"{role}_state"]["choices"]) == ["absent", "ignore", "present"]
 
@@ -143,7 +140,7 @@ def test_a_role_reads_only_its_own_variables(role):
     assert {file: names for file, names in strangers.items() if names} == {}
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_main_is_the_same_few_lines_in_every_role(role):
     def shape(name: str) -> str:
         return (ROOT / "roles" / name / "tasks" / "main.yml").read_text().replace(name, "ROLE")
@@ -205,22 +202,22 @@ def test_a_script_that_reads_what_apt_says_reads_it_in_english():
 
 def roles_that_use_apt() -> set[str]:
     """Return the public roles with a task that lets apt work."""
-    use = re.compile(r"^ *(ansible\.builtin\.apt|apt_source|apt_mirror_sources):$|name: apt_source$", re.MULTILINE)
-    files = [path for role in PUBLIC for path in (ROOT / "roles" / role / "tasks").glob("*.yml")]
+    use = re.compile(r"^ *(ansible\.builtin\.apt|apt_source|apt_mirror_sources):$", re.MULTILINE)
+    files = [path for role in ROLES for path in (ROOT / "roles" / role / "tasks").glob("*.yml")]
     return {path.parts[-3] for path in files if use.search(path.read_text())}
 
 
 def test_apt_is_looked_at_before_the_first_role_that_uses_it():
     (half,) = load(ROOT / "playbooks" / "tasks" / "wsl_half.yml")
     (look,) = [task for task in half["block"] if task["name"] == "Check apt before the first role uses it"]
-    assert look["block"][0]["ansible.builtin.import_role"] == {"name": "apt_source", "tasks_from": "preflight"}
+    assert look["block"][0]["ansible.builtin.import_tasks"] == "apt.yml"
     here = roles_that_use_apt() - {"room_cache"}
     assert set(look["tags"]) == here
     assert set(re.findall(r"(\w+)_state", look["when"])) == here
     *_, play = load(ROOT / "playbooks" / "cache.yml")
-    assert play["pre_tasks"][0]["ansible.builtin.import_role"] == {"name": "apt_source", "tasks_from": "preflight"}
+    assert play["pre_tasks"][0]["ansible.builtin.import_tasks"] == "tasks/apt.yml"
     preflight = (ROOT / "playbooks" / "preflight.yml").read_text()
-    assert re.search(r"loop: \[wsl_proxy, apt_source, ", preflight)
+    assert "tasks/apt.yml" in preflight[: preflight.index("loop: [wsl_proxy, ")]
 
 
 def test_each_role_of_the_distribution_is_asked_what_it_needs_before_the_first_one_changes_anything():
@@ -231,7 +228,7 @@ def test_each_role_of_the_distribution_is_asked_what_it_needs_before_the_first_o
     assert names.index("Refuse what cannot work, before anything is changed") < names.index("Set up wsl_proxy")
 
 
-@pytest.mark.parametrize("role", PUBLIC)
+@pytest.mark.parametrize("role", ROLES)
 def test_whoever_uses_apt_waits_for_others_who_do(role):
     for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):
         head, found, tasks = path.read_text().partition("ansible.builtin.apt:\n")

@@ -46,7 +46,7 @@ TASKS = {
     "no container toolkit": [
         "nvidia_ctk : absent | Take the runtime from Docker",
         "nvidia_ctk : absent | Remove the packages that the role has brought",
-        "apt_source : Add or remove the apt repository nvidia-container-toolkit",
+        "nvidia_ctk : repository | Bring NVIDIA's apt repository into the state absent",
         "nvidia_ctk : absent | Remove the GPU's description, what the packages leave, and the note of the smoke test",
     ],
 }

@@ -1,12 +1,14 @@
-"""What apt_source says when apt fails; the words are apt's own."""
+"""What a role says when apt fails; the words are apt's own."""
 
 import pytest
 
-from tests.unit.role_values import role_value
+from tests.unit import loaded
+
+why = loaded.module("plugins/filter/why_apt_failed.py").why_apt_failed
 
 
 def cause(said):
-    return role_value("apt_source", "__apt_source_cause", apt_source_failed={"stderr": said}, apt_source_what="Docker")
+    return why({"stderr": said}, "Docker", [])
 
 
 FETCH = "E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/main/b/bind9/libblock-1.502_amd64.deb"
@@ -49,12 +51,20 @@ def test_the_cause_is_named(said, expected):
     assert expected in cause(said)
 
 
-FOUND = {
-    "findings": [
-        {"severity": "error", "text": "/usr/bin/python3: it does not fit. Give it back."},
-        {"severity": "warning", "text": "/etc/apt/sources.list:9: no key."},
-    ]
-}
+FOUND = [
+    {"severity": "error", "text": "/usr/bin/python3: it does not fit. Give it back."},
+    {"severity": "warning", "text": "/etc/apt/sources.list:9: no key."},
+]
+
+
+def test_the_whole_message_is_what_why_what_to_do_and_apts_own_errors():
+    said = f"{FETCH}  Hash Sum mismatch\nE: Unable to fetch some archives\n{FETCH}  Hash Sum mismatch"
+    assert why({"stderr": said, "msg": "apt-get failed"}, "Docker Engine", []) == (
+        "Docker Engine could not be installed. A file is not the one that its signed index names; a proxy or a mirror "
+        "on the way has changed it or cut it short. Run again. If it stays so, ask who runs the proxy, or wait until "
+        "the vendor has finished publishing. (apt says: E: Failed to fetch http://archive.ubuntu.com/ubuntu/pool/main/b/bind9/"
+        "libblock-1.502_amd64.deb  Hash Sum mismatch E: Unable to fetch some archives)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,15 +72,12 @@ FOUND = {
     ["Could not import the python3-apt module using /usr/bin/python3", "E: The list of sources could not be read."],
 )
 def test_what_apt_does_not_explain_itself_is_explained_by_what_was_found(said):
-    given = {"apt_source_failed": {"msg": said}, "apt_source_what": "Docker", "__apt_source_facts": FOUND}
-    assert role_value("apt_source", "__apt_source_cause", **given) == "/usr/bin/python3: it does not fit. Give it back."
+    assert why({"msg": said}, "Docker", FOUND) == (
+        f"Docker could not be installed. /usr/bin/python3: it does not fit. Give it back. (apt says: {said})"
+    )
 
 
 def test_a_known_cause_comes_before_what_was_found():
-    given = {"apt_source_failed": {"stderr": f"{FETCH}  Hash Sum mismatch"}, "__apt_source_facts": FOUND}
-    assert "is not the one that its signed index names" in role_value("apt_source", "__apt_source_cause", **given)
-
-
-def test_errors_refuse_and_warnings_are_named():
-    assert role_value("apt_source", "__apt_source_error_findings", __apt_source_facts=FOUND) == FOUND["findings"][:1]
-    assert role_value("apt_source", "__apt_source_notes", __apt_source_facts=FOUND) == FOUND["findings"][1:]
+    said = why({"stderr": f"{FETCH}  Hash Sum mismatch"}, "Docker", FOUND)
+    assert "is not the one that its signed index names" in said
+    assert "it does not fit" not in said
