@@ -478,26 +478,27 @@ function Export-OurCertificate($Certificate) {
 }
 
 function Show-Inventory($Certificate) {
-    if ($CertificateIssuer) {
-        Write-Host ''
-        Write-Host "$CertificateIssuer has issued the certificate, so its own certificate (PEM) is the one file to trust for all PCs. In the inventory:"
-        Write-Host ''
-        Write-Host "windows_address: $(Get-NameForUs $Certificate)"
-        Write-Host "windows_user: '$($User -replace "'", "''")'"
-        return
-    }
     $address = @(Get-LanAddress) + (Get-AsciiName) | Select-Object -First 1
-    $file = Split-Path -Leaf $CertificateFile
     Write-Host ''
-    Write-Host "Copy $CertificateFile into the folder of your inventory (inventory/mine),"
-    Write-Host 'and these lines into its group_vars/workstation/settings.yml, instead of the ones of the same names:'
+    if ($CertificateIssuer) {
+        $address = Get-NameForUs $Certificate
+        Write-Host "The control node trusts $CertificateIssuer by one file for all PCs (PEM), as windows_certificate. This PC in the inventory:"
+    } else {
+        Write-Host "Copy $CertificateFile into the folder of your inventory (inventory/mine),"
+        Write-Host 'and these lines into its group_vars/workstation/settings.yml, instead of the ones of the same names:'
+    }
     Write-Host ''
     Write-Host "windows_address: $address"
     if ($Port -ne 5986) {
         Write-Host "windows_port: $Port"
     }
-    Write-Host "windows_certificate: `"{{ inventory_dir }}/$file`""
+    if (-not $CertificateIssuer) {
+        Write-Host "windows_certificate: `"{{ inventory_dir }}/$(Split-Path -Leaf $CertificateFile)`""
+    }
     Write-Host "windows_user: '$($User -replace "'", "''")'"
+    if ($CertificateIssuer) {
+        return
+    }
     Write-Host ''
     Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and'
     Write-Host '"control_node: wsl" replaces windows_address and windows_certificate.'
@@ -551,6 +552,11 @@ function Remove-Everything {
 if (-not (Test-Administrator)) {
     Stop-Script 'This needs the rights of an administrator.' `
         'Start menu, type "powershell", choose "Run as administrator".'
+}
+if ([Environment]::Is64BitOperatingSystem -and -not [Environment]::Is64BitProcess) {
+    Stop-Script 'This is a 32-bit PowerShell, which sees another registry than Windows itself.' `
+        ('Run the 64-bit one; where a 32-bit program such as Intune''s agent starts it, that is ' +
+        '%SystemRoot%\Sysnative\WindowsPowerShell\v1.0\powershell.exe, and for a script of Intune the setting "64-bit PowerShell host".')
 }
 if (Test-System) {
     [void] [IO.Directory]::CreateDirectory($Folder)
