@@ -467,7 +467,6 @@ function Export-OurCertificate($Certificate) {
     $text = [Convert]::ToBase64String($Certificate.RawData) -replace '(.{64})', "`$1`n"
     $pem = "-----BEGIN CERTIFICATE-----`n$($text.TrimEnd())`n-----END CERTIFICATE-----`n"
     $before = ''
-    [void] [IO.Directory]::CreateDirectory((Split-Path -Parent $CertificateFile))
     if (Test-Path -LiteralPath $CertificateFile) {
         $before = [IO.File]::ReadAllText($CertificateFile)
     }
