@@ -22,6 +22,9 @@ with NTLM, so a local administrator is needed there.
 
 What stands in the way, group policies too, is told at once, before anything is changed.
 
+For many PCs it is one file that a group policy (a start-up script) or Intune runs as the system, which asks nothing: name the
+account with -User, and see bootstrap/README.md. What the last such run said is in C:\ProgramData\wsl-dl-playbook\Enable-WinRM.log.
+
 .PARAMETER ControlNode
 Addresses (or networks such as 192.168.1.0/24) that may connect. "Any" has to be said and is not the default. WSL's own
 network is 172.16.0.0/12 in NAT mode; in mirrored mode the distribution has the address 127.0.0.1.
@@ -33,8 +36,13 @@ account of this PC, "DOMAIN\name" one of a domain.
 .PARAMETER Port
 TCP port of the listener.
 
+.PARAMETER CertificateIssuer
+Take the certificate that the house's own CA has issued to this PC, instead of a self-signed one: the CA's name as in
+"CN=House CA". Of several the one that is valid longest; run it again after it was renewed, for example at each start.
+
 .PARAMETER CertificateFile
-Where the certificate is written; winrm-NAME.pem on the desktop by default.
+Where the certificate is written, or a folder for it; winrm-NAME.pem on the desktop by default (run by the system: in
+C:\ProgramData\wsl-dl-playbook). With -CertificateIssuer none is written, because the control node trusts the CA.
 
 .PARAMETER Remove
 Take everything back.
@@ -44,6 +52,7 @@ param(
     [string[]] $ControlNode = @(),
     [string] $User = '',
     [int] $Port = 5986,
+    [string] $CertificateIssuer = '',
     [string] $CertificateFile = '',
     [switch] $Remove
 )
@@ -60,6 +69,7 @@ $WinRmPolicy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\WinRM\Service'
 $FirewallPolicy = 'HKLM:\SOFTWARE\Policies\Microsoft\WindowsFirewall'
 $NtlmPolicy = 'HKLM:\SYSTEM\CurrentControlSet\Control\Lsa\MSV1_0'
 $Findings = New-Object Collections.ArrayList
+$Folder = Join-Path "$env:ProgramData" 'wsl-dl-playbook'
 $Methods = 'Basic', 'Kerberos', 'Negotiate', 'Certificate', 'CredSSP'
 
 function Write-Step([string] $Text) {
@@ -96,6 +106,11 @@ function Get-Whoami([string] $What) {
 function Test-Administrator {
     # S-1-16-12288: the high integrity level that "Run as administrator" gives
     return [bool] ((Get-Whoami 'groups') -match 'S-1-16-(12288|16384)')
+}
+
+# What a group policy or Intune starts runs as the system, which is nobody who could be asked.
+function Test-System {
+    return [bool] ((Get-Whoami 'user') -match '"S-1-5-18"')
 }
 
 function Get-RegistryValue([string] $Path, [string] $Name) {
@@ -140,8 +155,9 @@ function Get-ListenerThumbprint($Listener) {
     return "$(Get-ListenerValue $Listener 'CertificateThumbprint')" -replace ' ', ''
 }
 
+# Ours is a certificate that this script made, or the one of the house's CA that it gave the listener.
 function Test-OurThumbprint([string] $Thumbprint) {
-    return [bool] (Get-ChildItem Cert:\LocalMachine\My |
+    return $Thumbprint -eq (Get-Note 'Thumbprint') -or [bool] (Get-ChildItem Cert:\LocalMachine\My |
             Where-Object { $_.Thumbprint -eq $Thumbprint -and $_.FriendlyName -eq $FriendlyName })
 }
 
@@ -270,6 +286,14 @@ function Assert-Listener {
     }
 }
 
+function Assert-Certificate {
+    if ($CertificateIssuer -and -not (Get-HouseCertificate)) {
+        Add-Finding "There is no certificate of '$CertificateIssuer' for $($env:COMPUTERNAME) that WinRM could use." `
+            ('It has to be in Cert:\LocalMachine\My, with its private key, valid today, for Server Authentication, and with this PC among its names. ' +
+            'Let the CA issue one (a template that computers enrol automatically; "certutil -pulse" asks for it now), then run this again.')
+    }
+}
+
 function Show-Network {
     $public = Get-NetConnectionProfile | Where-Object { "$($_.NetworkCategory)" -eq 'Public' }
     foreach ($network in $public) {
@@ -308,6 +332,22 @@ function Get-OurCertificate {
         }
     }
     return $null
+}
+
+# Of the house's CA, for this PC under its name alone or with its domain: WinRM takes one for Server Authentication only.
+function Get-HouseCertificate {
+    $now = Get-Date
+    $found = Get-ChildItem Cert:\LocalMachine\My | Where-Object {
+        ($_.Issuer -eq $CertificateIssuer -or ($_.Issuer -split ',\s*') -contains $CertificateIssuer) -and
+        $_.HasPrivateKey -and $_.NotBefore -le $now -and $_.NotAfter -gt $now -and
+        (@($_.EnhancedKeyUsageList | ForEach-Object { $_.ObjectId }) -contains '1.3.6.1.5.5.7.3.1') -and (Get-NameForUs $_)
+    }
+    return $found | Sort-Object NotAfter -Descending | Select-Object -First 1
+}
+
+function Get-NameForUs($Certificate) {
+    $names = @($Certificate.DnsNameList | ForEach-Object { $_.Unicode })
+    return $names | Where-Object { ($_ -split '\.')[0] -in $env:COMPUTERNAME, (Get-AsciiName) } | Select-Object -First 1
 }
 
 # An address that other machines do not reach: link-local, of a TUN adapter (198.18.0.0/15, 28.0.0.0/8), of an overlay (100.64.0.0/10).
@@ -366,6 +406,7 @@ function Enable-Listener($Certificate) {
     New-Item -Path WSMan:\localhost\Listener -Transport HTTPS -Address '*' -Port $Port `
         -CertificateThumbPrint $Certificate.Thumbprint -Force | Out-Null
     Set-Note 'Listener' 'made'
+    New-ItemProperty -Path $Key -Name 'Thumbprint' -Value $Certificate.Thumbprint -PropertyType String -Force | Out-Null
     Write-Step "HTTPS listener on port $Port"
 }
 
@@ -435,19 +476,28 @@ function Export-OurCertificate($Certificate) {
     }
 }
 
-function Show-Inventory {
+function Show-Inventory($Certificate) {
     $address = @(Get-LanAddress) + (Get-AsciiName) | Select-Object -First 1
-    $file = Split-Path -Leaf $CertificateFile
     Write-Host ''
-    Write-Host "Copy $CertificateFile into the folder of your inventory (inventory/mine),"
-    Write-Host 'and these lines into its group_vars/workstation/settings.yml, instead of the ones of the same names:'
+    if ($CertificateIssuer) {
+        $address = Get-NameForUs $Certificate
+        Write-Host "The control node trusts $CertificateIssuer by one file for all PCs (PEM), as windows_certificate. This PC in the inventory:"
+    } else {
+        Write-Host "Copy $CertificateFile into the folder of your inventory (inventory/mine),"
+        Write-Host 'and these lines into its group_vars/workstation/settings.yml, instead of the ones of the same names:'
+    }
     Write-Host ''
     Write-Host "windows_address: $address"
     if ($Port -ne 5986) {
         Write-Host "windows_port: $Port"
     }
-    Write-Host "windows_certificate: `"{{ inventory_dir }}/$file`""
+    if (-not $CertificateIssuer) {
+        Write-Host "windows_certificate: `"{{ inventory_dir }}/$(Split-Path -Leaf $CertificateFile)`""
+    }
     Write-Host "windows_user: '$($User -replace "'", "''")'"
+    if ($CertificateIssuer) {
+        return
+    }
     Write-Host ''
     Write-Host 'Where Ansible runs inside the distribution of this PC, nothing has to be copied, and'
     Write-Host '"control_node: wsl" replaces windows_address and windows_certificate.'
@@ -502,6 +552,15 @@ if (-not (Test-Administrator)) {
     Stop-Script 'This needs the rights of an administrator.' `
         'Start menu, type "powershell", choose "Run as administrator".'
 }
+if ([Environment]::Is64BitOperatingSystem -and -not [Environment]::Is64BitProcess) {
+    Stop-Script 'This is a 32-bit PowerShell, which sees another registry than Windows itself.' `
+        ('Run the 64-bit one; where a 32-bit program such as Intune''s agent starts it, that is ' +
+        '%SystemRoot%\Sysnative\WindowsPowerShell\v1.0\powershell.exe, and for a script of Intune the setting "64-bit PowerShell host".')
+}
+if (Test-System) {
+    [void] [IO.Directory]::CreateDirectory($Folder)
+    Start-Transcript -Path (Join-Path $Folder 'Enable-WinRM.log') -Force | Out-Null
+}
 if ($Remove) {
     if ($PSCmdlet.ShouldProcess($env:COMPUTERNAME, 'close WinRM for Ansible')) {
         Remove-Everything
@@ -514,9 +573,19 @@ if (-not $ControlNode) {
         ('Give the addresses of the control node: -ControlNode 192.168.1.10, or -ControlNode ' +
         '"192.168.1.10,10.0.0.0/24"; where Ansible runs inside WSL on this PC, -ControlNode "172.16.0.0/12,127.0.0.1"')
 }
-if (-not $CertificateFile) {
+$file = "winrm-$(Get-AsciiName).pem"
+if ($CertificateFile -and (Test-Path -LiteralPath $CertificateFile -PathType Container)) {
+    $CertificateFile = Join-Path $CertificateFile $file
+} elseif (-not $CertificateFile -and -not $CertificateIssuer) {
     $desktop = [Environment]::GetFolderPath('Desktop')
-    $CertificateFile = Join-Path $desktop "winrm-$(Get-AsciiName).pem"
+    if (Test-System) {
+        $desktop = $Folder
+    }
+    $CertificateFile = Join-Path $desktop $file
+}
+if (-not $User -and (Test-System)) {
+    Stop-Script 'This runs as the system, and nobody said which account Ansible is to use.' `
+        'Name it with -User: a local account of all PCs, or DOMAIN\name.'
 }
 if (-not $User) {
     $User = $env:USERNAME
@@ -526,6 +595,7 @@ if (-not $User) {
 }
 Assert-Account $User
 Assert-Policy
+Assert-Certificate
 Assert-Listener
 Stop-OnFinding
 if (-not $PSCmdlet.ShouldProcess($env:COMPUTERNAME, "open WinRM (HTTPS, port $Port) for $($ControlNode -join ', ')")) {
@@ -533,7 +603,11 @@ if (-not $PSCmdlet.ShouldProcess($env:COMPUTERNAME, "open WinRM (HTTPS, port $Po
 }
 Write-Host "Ansible over WinRM on $($env:COMPUTERNAME):"
 Enable-Service
-$certificate = Get-OurCertificate
+if ($CertificateIssuer) {
+    $certificate = Get-HouseCertificate
+} else {
+    $certificate = Get-OurCertificate
+}
 if (-not $certificate) {
     $certificate = New-OurCertificate
 }
@@ -541,7 +615,10 @@ Enable-Listener $certificate
 Set-Authentication
 Set-FullToken
 Set-Firewall
-Export-OurCertificate $certificate
+if ($CertificateFile) {
+    Export-OurCertificate $certificate
+}
+Set-Note 'Ready' 'yes' # what Intune looks for
 Show-Network
 Write-Step 'ready'
-Show-Inventory
+Show-Inventory $certificate

@@ -19,6 +19,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import callback_loader
 from ansible.template import Templar
+from ansible.vars.hostvars import HostVars
 
 DOCUMENTATION = r"""
 name: check_inputs
@@ -250,6 +251,7 @@ class Run:
         self.plays = playbook.get_plays()
         self.variables = self.plays[0].get_variable_manager()
         self.inventory, self.loader = self.variables._inventory, self.variables._loader
+        HostVars(self.inventory, self.variables, self.loader)  # a value may ask for another host's, as in a play
         self.sources = list(context.CLIARGS.get("inventory") or [])
         self.unreadable = False
 

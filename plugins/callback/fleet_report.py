@@ -53,19 +53,28 @@ HALF = "-wsl"
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{done} of {all} PCs done</title>
 <style>
-body {{ font: 14px system-ui, sans-serif; margin: 2em }} table {{ border-collapse: collapse }}
-th, td {{ text-align: left; vertical-align: top; padding: .3em .8em; border-bottom: 1px solid #ddd }}
-.done {{ color: #176f2c }} .paused {{ color: #8a5a00 }} .failed, .not.reached {{ color: #b3261e }}
+body {{ font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #1f2328 }}
+h1 {{ margin: 0 }} p {{ margin: .6em 0 1.4em }} small, summary {{ color: #59636e; font-size: 12px }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; vertical-align: top; padding: .5em .8em; border-bottom: 1px solid #d1d9e0 }}
+th {{ position: sticky; top: 0; background: #f6f8fa; white-space: nowrap }} tr:hover td {{ background: #f6f8fa }}
+td:nth-child(-n+4) {{ white-space: nowrap }} td:nth-child(5) {{ width: 60% }} td:first-child {{ font-weight: 600 }}
+.state {{ display: inline-block; padding: 0 .7em; border-radius: 1em }} small {{ display: block }}
+.done {{ background: #d8f3dc; color: #176f2c }} .paused {{ background: #fff1cc; color: #7a4f00 }}
+.failed, .not.reached {{ background: #fde2e0; color: #a1231b }}
 </style>
 <h1>{done} of {all} PCs done</h1>
-<p>Written {written}. {counts}.</p>
+<p>{counts} &ensp; written {written}</p>
 <table>
-<tr><th>PC<th>state<th>since<th>last run<th>what stops it<th>roles that are done
+<tr><th>PC<th>state<th>since<th>last run<th>what stops it<th>roles done
 {rows}
 </table>
 </html>
 """
-ROW = '<tr><td>{name}<td class="{state}">{state}<td>{since}<td>{seen}<td>{stops}<td>{roles}'
+ROW = '<tr><td>{name}<td><span class="state {state}">{state}</span><td>{since}<td>{seen}<td>{stops}<td>{roles}'
+COUNT = '<span class="state {state}">{number} {state}</span>'
+STOP = "<small>{host} &middot; {task}</small>{message}"
+ROLES = "<details><summary>{number}</summary>{names}</details>"
 
 
 def state_of(hosts: Iterable[tuple[Any, bool]]) -> str:
@@ -122,18 +131,30 @@ def merged(report: dict[str, Any], hosts: dict[str, Any], away: set[str], now: s
 
 
 def page(report: dict[str, Any]) -> str:
-    """Return the report as HTML."""
+    """Return the report as HTML; times to the minute, and their zone once."""
+
+    def escaped(found: dict[str, Any]) -> dict[str, str]:
+        return {key: html.escape(str(value)) for key, value in found.items()}
 
     def shown(pc: dict[str, Any]) -> str:
-        stops = "<br>".join(html.escape(f"{one['host']}: {one['task']}: {one['message']}") for one in pc["stops"])
-        words = {key: html.escape(str(pc[key])) for key in ("name", "state", "since", "seen")}
-        return ROW.format(**words, stops=stops, roles=html.escape(", ".join(pc["roles"])))
+        words = escaped(
+            {"name": pc["name"], "state": pc["state"], **{key: minute(pc[key]) for key in ("since", "seen")}}
+        )
+        stops = "".join(STOP.format(**escaped(one)) for one in pc["stops"])
+        roles = ROLES.format(number=len(pc["roles"]), names=html.escape(", ".join(pc["roles"]))) if pc["roles"] else "0"
+        return ROW.format(**words, stops=stops, roles=roles)
 
     pcs = report["pcs"]
     numbers = {state: sum(pc["state"] == state for pc in pcs) for state in STATES}
-    counts = ", ".join(f"{state}: {number}" for state, number in numbers.items())
+    counts = " ".join(COUNT.format(state=state, number=number) for state, number in numbers.items() if number)
+    written = html.escape(f"{minute(report['written'])} {report['written'][19:]}".strip())
     rows = "\n".join(map(shown, pcs))
-    return PAGE.format(done=numbers["done"], all=len(pcs), written=report["written"], counts=counts, rows=rows)
+    return PAGE.format(done=numbers["done"], all=len(pcs), written=written, counts=counts, rows=rows)
+
+
+def minute(time_of: str) -> str:
+    """Return a time as ISO 8601 writes it without its seconds and zone."""
+    return time_of[:16].replace("T", " ")
 
 
 class CallbackModule(progress.CallbackModule):

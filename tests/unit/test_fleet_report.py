@@ -80,10 +80,12 @@ def test_a_pc_that_fails_is_told_with_its_cause_before_those_that_are_done(folde
     ]
     page = (folder / "reports" / "fleet.html").read_text()
     assert "<h1>1 of 2 PCs done</h1>" in page
-    assert "failed: 1, not reached: 0, paused: 0, done: 1." in page
+    assert '<span class="state failed">1 failed</span> <span class="state done">1 done</span> &ensp; written 20' in page
     assert (
-        "<td>pc2: first : Fail where it is asked for: The disk &lt;C:&gt; is full. Make room, then run again." in page
+        "<small>pc2 &middot; first : Fail where it is asked for</small>"
+        "The disk &lt;C:&gt; is full. Make room, then run again.<td>" in page
     )
+    assert re.search("<summary>2</summary>(first, second|second, first)</details>", page)  # the halves are at once
     assert len(re.findall("<tr><td>", page)) == 2
 
 
@@ -115,3 +117,11 @@ def test_a_machine_that_is_not_reached_is_called_so(folder):
     (folder / "host_vars" / "pc2.yml").write_text("ansible_connection: ssh\nansible_host: 127.0.0.1\nansible_port: 1\n")
     (pc2, pc1) = run(folder, hosts="pc1,pc1-wsl,pc2,pc2-wsl", playbook="site.yml")["pcs"]
     assert (pc2["name"], pc2["state"], pc1["state"]) == ("pc2", "not reached", "done")
+
+
+def test_the_example_has_every_state_and_its_picture_is_small():
+    report = json.loads((ROOT / "docs" / "fleet-report.json").read_text())
+    assert [pc["state"] for pc in report["pcs"]] == ["failed"] * 2 + ["not reached"] * 2 + ["paused"] + ["done"] * 7
+    picture = (ROOT / "docs" / "fleet-report.png").read_bytes()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert len(picture) < 200_000

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleError
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
 import tests.unit.role_values  # noqa: F401  it starts Ansible's plugin loader, once
@@ -192,6 +193,34 @@ def test_a_pc_and_its_distribution_share_one_account(inventory, name, pc, accoun
     assert opened.values(pc, "ansible_connection", "ansible_user", "ansible_password") == ("winrm", *account)
     names = ("ansible_connection", "ansible_winrm_user", "ansible_winrm_password", "ansible_user")
     assert opened.values(f"{pc}-wsl", *names) == ("wsl_winrm", *account, "root")
+
+
+def test_a_fleet_has_one_ca_and_a_password_of_laps_for_each_pc(tmp_path):
+    """The lines that stand in inventory/fleet as comments, and the variable that microsoft.ad.ldap gives a PC."""
+    shutil.copytree(ROOT / "inventory" / "group_vars", tmp_path / "inventory" / "group_vars")
+    folder = tmp_path / "inventory" / "fleet"
+    shutil.copytree(ROOT / "inventory" / "fleet", folder, symlinks=True)
+    settings = folder / "group_vars" / "fleet" / "settings.yml"
+    text = re.sub(r"^windows_certificate:.*\n", "", settings.read_text(), flags=re.MULTILINE)
+    text, times = re.subn(r"^# (windows_(?:certificate|address|password): )", r"\1", text, flags=re.MULTILINE)
+    assert times == 3
+    settings.write_text(text)
+    (folder / "host_vars").mkdir()
+    (folder / "host_vars" / "pc007.yml").write_text("laps_password: of-pc007\n")
+    opened = Inventory(folder)
+    HostVars(opened.manager, opened.variables, opened.loader)  # as in a play
+    for host, password in (("pc007", "ansible_password"), ("pc007-wsl", "ansible_winrm_password")):
+        names = ("ansible_host", "ansible_winrm_ca_trust_path", password)
+        assert opened.values(host, *names) == ("pc007.corp.example", f"{ROOT}/inventory/fleet/ca.pem", "of-pc007")
+
+
+def test_the_inventory_for_laps_on_the_page_has_the_options_of_its_plugin():
+    page = (ROOT / "docs" / "fleet.md").read_text(encoding="utf-8")
+    (block,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "plugin: microsoft" in block)
+    shown = yaml.safe_load(block)
+    argv = [str(Path(sys.executable).with_name("ansible-doc")), "--type", "inventory", "--json", shown.pop("plugin")]
+    known = json.loads(subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout)
+    assert set(shown) - set(known["microsoft.ad.ldap"]["doc"]["options"]) == set()
 
 
 @pytest.mark.parametrize(("name", "pc"), [("workstation", "my-pc"), ("fleet", "pc001")])

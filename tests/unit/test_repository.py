@@ -18,16 +18,20 @@ from lab.settings import SUITES
 
 ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = yaml.safe_load((ROOT / "collections" / "requirements.yml").read_text())["collections"]
-FQCN = re.compile(r"\b((?:ansible|community|microsoft)\.[a-z]+)\.[a-z_]+:")
+FQCN = re.compile(r"\b((?:ansible|community|microsoft|awx)\.[a-z]+)\.[a-z_]+:")
+OPTIONAL = {"awx.awx": "playbooks/awx.yml"}
+"""Collections that the package "ansible" for the newest Python does not have, and the playbook that needs each."""
 
 
 def installed_version(collection: str) -> str:
-    """Return the version of a collection in the installed package "ansible"."""
+    """Return the version of a collection in the installed package "ansible"; an optional one may be missing from it."""
     namespace, name = collection.split(".")
     # Read as a file: importing ansible_collections would start Ansible's own loader.
     import ansible
 
     base = Path(ansible.__file__).parent.parent / "ansible_collections" / namespace / name / "MANIFEST.json"
+    if collection in OPTIONAL and sys.version_info >= (3, 13) and not base.exists():
+        pytest.skip(f'the package "ansible" for this Python has no {collection}')
     return yaml.safe_load(base.read_text())["collection_info"]["version"]
 
 
@@ -72,6 +76,8 @@ def test_each_role_is_tagged_with_its_name(half):
 
 @pytest.mark.parametrize("playbook", sorted(path.name for path in (ROOT / "playbooks").glob("*.yml")))
 def test_a_playbook_has_valid_syntax(playbook):
+    for collection in (name for name, needing in OPTIONAL.items() if needing == f"playbooks/{playbook}"):
+        installed_version(collection)
     argv = [str(Path(sys.executable).parent / "ansible-playbook"), "--syntax-check", f"playbooks/{playbook}"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -157,6 +157,18 @@ def test_with_every_line_right_the_pc_is_connected_to(pristine):
     assert "Connection refused" in done.stdout
 
 
+def test_a_password_that_another_file_keeps_for_each_pc_is_right(pristine, tmp_path):
+    """As microsoft.ad.ldap gives it (docs/fleet.md)."""
+    folder = tmp_path / "wsl-dl-playbook"
+    shutil.copytree(pristine, folder, symlinks=True)
+    (folder / VAULT).write_text('windows_password: "{{ hostvars[windows_host].laps_password }}"\n')
+    (folder / "inventory/mine/host_vars").mkdir()
+    (folder / "inventory/mine/host_vars/my-pc.yml").write_text("laps_password: secret\n")
+    done = play(folder, "-i", "inventory/mine", "playbooks/preflight.yml")
+    assert "UNREACHABLE" in done.stdout, done.stdout + done.stderr
+    assert "laps_password" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "case", [pytest.param(case, id=case["input"], marks=pytest.mark.xdist_group(run_of(case))) for case in CASES]
 )

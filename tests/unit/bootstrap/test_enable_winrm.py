@@ -278,3 +278,86 @@ def test_names_that_are_not_ascii(pc):
     assert len(pc.world["certificates"]) == 1
     pc.open()
     assert len(pc.world["certificates"]) == 1
+
+
+# --- many PCs: as the system, with a certificate of the house's CA ------------------------------------------------
+
+
+HOUSE = "CN=House CA, DC=corp, DC=example"
+
+
+def issued(thumbprint, name="desktop-1.corp.example", **changes):
+    """Return a certificate in the PC's store, of the house's CA and for this PC unless something else is said."""
+    one = {"Thumbprint": thumbprint, "FriendlyName": "", "Issuer": HOUSE, "DnsNames": [name], "Days": 300}
+    return {**one, **changes}
+
+
+@pytest.fixture
+def managed(pc):
+    """A PC on which a group policy or Intune runs the script: as the system, with an account that is there already."""
+    pc.sid = "S-1-5-18"
+    pc.world |= {"domain": "CORP", "user": "DESKTOP-1$"}
+    pc.world["certificates"] = [
+        issued("C1", Days=20),
+        issued("C2"),
+        issued("C3", Days=900, Usage="1.3.6.1.5.5.7.3.2"),
+        issued("C4", "desktop-11.corp.example", Days=900),
+        issued("C5", Days=900, Issuer="CN=House CA of somebody else"),
+        issued("C6", Days=-2),
+    ]
+    return pc
+
+
+def thumbprints(pc) -> list[str]:
+    return [item["thumbprint"] for item in pc.world["listeners"]]
+
+
+def test_the_listener_has_the_certificate_of_the_house_and_follows_its_renewal(managed):
+    before = copy.deepcopy(managed.world)
+    given = {"User": "me", "CertificateIssuer": "CN=House CA", "CertificateFile": ""}
+    code, said = managed.open(**given)
+    assert (code, thumbprints(managed)) == (0, ["C2"]), said
+    assert "windows_address: desktop-1.corp.example\nwindows_user: 'me'\n" in said
+    assert managed.world["certificates"] == before["certificates"]  # none is made
+    assert managed.world["registry"][OURS]["Ready"] == "yes"
+    assert not managed.certificate.exists()
+    opened = copy.deepcopy(managed.world)
+    assert (managed.open(**given)[0], managed.world) == (0, opened)
+    managed.world["certificates"] = [issued("C7", Days=365)]  # the CA has renewed it, and the former one is gone
+    assert (managed.open(**given)[0], thumbprints(managed)) == (0, ["C7"])
+    assert managed.run(Remove=True)[0] == 0
+    assert managed.world == before | {"certificates": [issued("C7", Days=365)]}
+
+
+def test_the_whole_name_of_the_ca_is_taken_as_well_and_a_self_signed_one_gives_way(managed):
+    managed.open(User="me")
+    assert thumbprints(managed) == ["AA6"]
+    code, said = managed.open(User="me", CertificateIssuer=HOUSE, CertificateFile="")
+    assert (code, thumbprints(managed)) == (0, ["C2"]), said
+
+
+def test_a_pc_without_a_certificate_of_the_house_is_told_so(managed):
+    managed.world["certificates"] = managed.world["certificates"][2:]
+    said = refused(
+        managed, "There is no certificate of 'CN=House CA' for DESKTOP-1", User="me", CertificateIssuer="CN=House CA"
+    )
+    assert '"certutil -pulse" asks for it now' in said
+
+
+def test_run_by_the_system_it_needs_an_account_and_keeps_what_it_said(managed):
+    refused(managed, "This runs as the system, and nobody said which account Ansible is to use.")
+    log = managed.folder / "C" / "ProgramData" / "wsl-dl-playbook" / "Enable-WinRM.log"
+    assert "Name it with -User" in log.read_text(encoding="utf-8")
+    code, said = managed.open(User="me", CertificateFile="")
+    assert code == 0, said
+    assert log.with_name("winrm-DESKTOP-1.pem").read_text().startswith("-----BEGIN CERTIFICATE-----\n")
+    said = log.read_text(encoding="utf-8")
+    assert "ready" in said
+    assert "This runs as the system" not in said
+
+
+def test_certificates_are_collected_in_a_folder(pc):
+    (pc.folder / "share").mkdir()
+    code, said = pc.open(CertificateFile=str(pc.folder / "share"))
+    assert code == 0, said
+    assert [path.name for path in (pc.folder / "share").iterdir()] == ["winrm-DESKTOP-1.pem"]

@@ -8,6 +8,7 @@ $ErrorActionPreference = 'Stop'
 $global:W = Get-Content -Raw -LiteralPath $World | ConvertFrom-Json -AsHashtable
 $env:COMPUTERNAME, $env:USERDOMAIN, $env:USERNAME = $W.computer, $W.domain, $W.user
 $env:SystemRoot = 'C:\Windows'
+$env:ProgramData = "$($W.drive)/ProgramData"
 $null = New-PSDrive -Name C -PSProvider FileSystem -Root $W.drive -Scope Global
 
 function Stop-Unknown([string] $What) { throw "stand-in: not known: $What" }
@@ -27,8 +28,8 @@ function global:New-ItemProperty {
 function global:Set-ItemProperty { param($Path, $Name, $Value) $W.registry[$Path][$Name] = $Value }
 function global:Remove-ItemProperty { param($Path, $Name, $ErrorAction) $W.registry[$Path].Remove($Name) }
 function global:Test-Path {
-    param($Path, $LiteralPath)
-    if ($LiteralPath) { return Microsoft.PowerShell.Management\Test-Path -LiteralPath $LiteralPath }
+    param($Path, $LiteralPath, $PathType = 'Any')
+    if ($LiteralPath) { return Microsoft.PowerShell.Management\Test-Path -LiteralPath $LiteralPath -PathType $PathType }
     if (-not $Path.StartsWith('HKLM:')) { Stop-Unknown $Path }
     return $W.registry.Contains($Path)
 }
@@ -64,7 +65,9 @@ function global:Get-ChildItem {
     } elseif ($Path -eq 'Cert:\LocalMachine\My') {
         $W.certificates | ForEach-Object {
             $names = @($_.DnsNames | ForEach-Object { New-View @{ Unicode = (New-Object Globalization.IdnMapping).GetUnicode($_) } })
-            $view = @{ Thumbprint = $_.Thumbprint; FriendlyName = $_.FriendlyName; NotAfter = (Get-Date).AddYears(4); HasPrivateKey = $true }
+            $view = @{ Thumbprint = $_.Thumbprint; FriendlyName = $_.FriendlyName; HasPrivateKey = $true; Issuer = "$($_['Issuer'] ?? $_['Subject'])" }
+            $view += @{ NotBefore = (Get-Date).AddDays(-1); NotAfter = (Get-Date).AddDays($_['Days'] ?? 1460) }
+            $view += @{ EnhancedKeyUsageList = @(New-View @{ ObjectId = "$($_['Usage'] ?? '1.3.6.1.5.5.7.3.1')" }) }
             New-View ($view + @{ DnsNameList = $names; RawData = [Text.Encoding]::ASCII.GetBytes($_.Thumbprint) })
         }
     } else { Stop-Unknown $Path }
