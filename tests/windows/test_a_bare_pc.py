@@ -78,7 +78,7 @@ def test_remove_takes_everything_back_but_what_it_announces(finished, new_pc):
     purge = ("-e", '{"wsl_enable_purge": true}')
     run = pc.play(*purge, playbook="playbooks/remove.yml")
     assert run.code == 0, run.output[-4000:]
-    before_the_first_change = run.output.split("TASK [wsl_enable : absent")[0]
+    before_the_first_change = run.output.split("TASK [wsl_distribution : absent")[0]
     assert "What the vendors' uninstallers leave" in before_the_first_change
     assert pc.play(*purge, playbook="playbooks/remove.yml").recap["changed"] == 0
     pc.winsim("reboot")
