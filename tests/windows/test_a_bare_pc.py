@@ -25,6 +25,11 @@ def test_windows_was_restarted_exactly_once(finished):
     assert len(pc.events("boot")) == 1
 
 
+def test_wsl_was_stopped_once_for_both_of_its_files(finished):
+    pc, _, _ = finished
+    assert [event["arguments"] for event in pc.events("wsl") if "--shutdown" in event["arguments"]] == [["--shutdown"]]
+
+
 def test_who_is_signed_in_had_a_minute_and_a_message_before_the_restart(finished):
     pc, _, _ = finished
     (asked,) = pc.events("shutdown requested")
