@@ -52,7 +52,7 @@ def test_what_an_earlier_version_has_noted_is_taken_back_by_both_roles(new_pc):
     run = pc.play(*both, playbook="playbooks/remove.yml")
     assert run.code == 0, run.output[-4000:]
     left = "\n".join(traces(pc.state()))
-    assert "vmIdleTimeout=60000" in left
+    assert b"[wsl2]\nvmIdleTimeout=60000\n".hex() in left
     assert [word for word in ("wsl-dl-playbook\\wsl_enable", "Ubuntu-24.04", "WSL\\wsl.exe") if word in left] == []
     assert pc.play(*both, playbook="playbooks/remove.yml").recap["changed"] == 0
 
