@@ -90,7 +90,7 @@ $Folder = "$env:ProgramData\wsl-dl-playbook"
 $Log = "$Folder\install.log"
 $Base = 'HKLM\SOFTWARE\wsl-dl-playbook'
 $Key = "$Base\install"
-$OwnMachine = "$Base\wsl_enable" # where the role wsl_enable notes what it brought, so that it takes this for its own
+$OwnMachine = "$Base\wsl_enable" # where the roles wsl_enable and wsl_distribution note what they brought, so that they take this for their own
 $OwnUser = 'HKCU\Software\wsl-dl-playbook\wsl_enable'
 $Task = 'wsl-dl-playbook install'
 $Inside = '/opt/wsl-dl-playbook/code/bootstrap/install.sh'
@@ -715,7 +715,7 @@ $Steps = @(
 
 function Install-All {
     $script:Needed = @{
-        distribution = 1e9 * (Get-RoleValue 'wsl_enable\defaults\main.yml' 'wsl_enable_min_free_gb')
+        distribution = 1e9 * (Get-RoleValue 'wsl_distribution\defaults\main.yml' 'wsl_distribution_min_free_gb')
         compilers = 1e9 * (Get-RoleValue 'visual_studio\defaults\main.yml' 'visual_studio_min_free_gb') + 1e9 * (Get-RoleValue 'cuda_windows\defaults\main.yml' 'cuda_windows_min_free_gb')
     }
     $script:Listeners = Get-Listeners

@@ -6,6 +6,9 @@ set -eu
 umask 022
 base=${WSL_DL_PLAYBOOK_BASE:-/opt/wsl-dl-playbook}
 code=$base/code venv=$base/venv settings=$base/settings.yml prefix=${WSL_DL_PLAYBOOK_PREFIX:-/usr/local}
+# settings that an earlier version has written by another name
+former='s/^wsl_enable_distribution:/wsl_distribution_name:/
+s/^wsl_enable_(image_(url|sha256)|location|user(_password_hash)?|systemd|keepalive(_at)?|min_free_gb):/wsl_distribution_\1:/'
 spoken=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
 export LC_ALL=C.UTF-8 PATH="${WSL_DL_PLAYBOOK_PATH:+$WSL_DL_PLAYBOOK_PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" # nothing of Windows
 
@@ -28,6 +31,7 @@ copy() {
         cp "$code.new/inventory/own/group_vars/own/settings.yml" "$settings.new"
         mv "$settings.new" "$settings"
     }
+    sed -i -E "$former" "$settings"
     rm -rf "$code.old"
     [ ! -d "$code" ] || mv "$code" "$code.old"
     mv "$code.new" "$code"
@@ -93,7 +97,7 @@ password() {
     IFS= read -r line || [ -n "$line" ]
     line=$(printf %s "$line" | LC_ALL=C sed 's/^\xef\xbb\xbf//; s/\r$//') # of PowerShell
     hash=$(printf '%s\n' "$line" | openssl passwd -6 -stdin)
-    settings "wsl_enable_user_password_hash=$hash"
+    settings "wsl_distribution_user_password_hash=$hash"
 }
 
 # The proxy of Windows, for this shell; a door that is shut is said at once.

@@ -83,7 +83,7 @@ def test_nvcc_runs(pc):
     assert "Cuda compilation tools" in pc.run(f"{folder}\\bin\\nvcc.exe", "--version")
 
 
-@promise("the WSL distribution is registered", "wsl_enable")
+@promise("the WSL distribution is registered", "wsl_distribution")
 def test_the_distribution_is_registered(pc, wanted):
     read = pc.key(LXSS)
     keys = [pc.key(f"{LXSS}\\{name}")["properties"] for name in read.get("sub_keys", []) if name.startswith("{")]
@@ -92,7 +92,7 @@ def test_the_distribution_is_registered(pc, wanted):
     assert found[wanted["wsl_distribution"]]["Version"]["value"] == 2, "it is registered for WSL 1"
 
 
-@promise("WSL stays awake", "wsl_enable")
+@promise("WSL stays awake", "wsl_distribution")
 def test_the_keep_alive_is_there(pc, wanted):
     task = f"wsl-dl-playbook keep {wanted['wsl_distribution']} running"
     assert pc.module("community.windows.win_scheduled_task_stat", name=task)["task_exists"], "the task is gone"

@@ -70,7 +70,15 @@ FORMER = {
     "proxy_download_url": "proxy_url_wsl",
     "proxy_windows_url": "proxy_url_windows",
     "visual_studio_disk_gb": "visual_studio_min_free_gb",
-    "wsl_enable_disk_gb": "wsl_enable_min_free_gb",
+    "wsl_enable_disk_gb": "wsl_distribution_min_free_gb",
+    "wsl_enable_distribution": "wsl_distribution_name",
+    **{
+        f"wsl_enable_{name}": f"wsl_distribution_{name}"
+        for name in (
+            *("image_url", "image_sha256", "location", "user", "user_password_hash", "systemd"),
+            *("keepalive", "keepalive_at", "min_free_gb"),
+        )
+    },
 }
 """Variables of earlier versions, and their names now."""
 SPECIAL_TAGS = {

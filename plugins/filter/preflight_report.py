@@ -28,7 +28,7 @@ NOT_REACHED = (
 LINUX_NOT_REACHED = (
     'Not reached. See that "ssh" gets there (linux_address, linux_user) and that its user may use sudo, then run again.'
 )
-LATER = "there is no such distribution yet, or it does not start; wsl_enable sees to it"
+LATER = "there is no such distribution yet, or it does not start; wsl_distribution sees to it"
 READY = "ready for playbooks/site.yml"
 UNCHANGED = "Nothing was changed."
 

@@ -20,7 +20,7 @@ THERE = (Path(ansible.__file__).parent.parent / "ansible_collections" / "awx" / 
 pytestmark = pytest.mark.skipif(
     not THERE, reason='needs the collection awx.awx; the package "ansible" has it up to version 13'
 )
-SECRETS = {"windows_password": "Pa55-of-the-room", "wsl_enable_user_password_hash": "$6$salt$hash"}
+SECRETS = {"windows_password": "Pa55-of-the-room", "wsl_distribution_user_password_hash": "$6$salt$hash"}
 
 
 def play(url: str, *arguments: str, token: str = "t0ken", secrets: dict[str, str] = SECRETS) -> tuple[int, str, dict]:
@@ -101,7 +101,7 @@ def test_the_injectors_are_left_for_awx_to_fill_in(awx):
     assert awx.objects["credential_types"][0]["injectors"] == {
         "extra_vars": {
             "windows_password": "{{ windows_password }}",
-            "wsl_enable_user_password_hash": "{{ linux_hash }}",
+            "wsl_distribution_user_password_hash": "{{ linux_hash }}",
         }
     }
 

@@ -20,7 +20,7 @@ from tests.unit.test_inventories import INVENTORIES, Inventory, inventory, mine 
 from tests.unit.test_roles import ROLES, load, options_of
 
 ROOT = Path(__file__).parents[2]
-WINDOWS = {"cuda_windows", "visual_studio", "windows_base", "windows_proxy", "wsl_enable"}
+WINDOWS = {"cuda_windows", "visual_studio", "windows_base", "windows_proxy", "wsl_distribution", "wsl_enable"}
 SETTINGS = ROOT / "playbooks" / "vars" / "settings.yml"
 Values = sys.modules[action_loader.get("check_values", class_only=True).__module__].Values
 
@@ -113,7 +113,7 @@ def test_a_wrong_value_is_told(mine, case):  # noqa: F811
 
 
 def test_a_secret_is_not_shown():
-    (finding,) = found("wsl_enable", wsl_enable_user_password_hash="geheim")
+    (finding,) = found("wsl_distribution", wsl_distribution_user_password_hash="geheim")
     assert finding["value"] == "(secret)"
     assert "geheim" not in str(finding)
     assert "p4ss" not in str(found("cuda_wsl", cuda_wsl_http_proxy="socks5://me:p4ss@127.0.0.1:1080"))

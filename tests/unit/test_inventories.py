@@ -233,9 +233,20 @@ def test_the_connection_to_windows_ignores_the_proxy_of_the_control_nodes_shell(
     assert inventory("workstation").value("my-pc", "ansible_winrm_proxy") is None
 
 
+MAY_STOP = ("wsl_enable_restart", "wsl_enable_shutdown", "wsl_distribution_shutdown")
+
+
+@pytest.mark.parametrize("name", ["wsl_enable_purge", "wsl_distribution_purge"])
+def test_the_distribution_goes_with_wsl_or_alone(inventory, name):
+    fleet = inventory("fleet")
+    assert fleet.value("pc001", "wsl_distribution_purge") is False
+    fleet.extra[name] = True
+    assert fleet.value("pc001", "wsl_distribution_purge") is True
+
+
 def test_from_elsewhere_the_certificate_is_checked_and_the_run_may_restart(inventory):
-    names = ("ansible_winrm_server_cert_validation", "wsl_enable_restart", "wsl_enable_shutdown")
-    assert inventory("workstation").values("my-pc", *names) == ("validate", True, True)
+    names = ("ansible_winrm_server_cert_validation", *MAY_STOP)
+    assert inventory("workstation").values("my-pc", *names) == ("validate", True, True, True)
 
 
 def test_a_copy_of_the_workstation_works_with_a_certificate_in_its_folder(mine):
@@ -262,7 +273,7 @@ def test_from_inside_the_distribution_is_local_and_windows_where_it_is_now(mine,
     assert copy.values("my-pc-wsl", "ansible_connection", "ansible_become", "ansible_user") == ("local", True, "mei")
     names = ("ansible_connection", "ansible_host", "ansible_port", "ansible_winrm_server_cert_validation")
     assert copy.values("my-pc", *names) == ("winrm", address, 5986, "ignore")
-    assert copy.values("my-pc", "wsl_enable_restart", "wsl_enable_shutdown") == (False, False)
+    assert copy.values("my-pc", *MAY_STOP) == (False, False, False)
 
 
 def test_ones_own_pc_needs_no_address_no_account_and_no_password(inventory, inside):
@@ -270,14 +281,14 @@ def test_ones_own_pc_needs_no_address_no_account_and_no_password(inventory, insi
     own = inventory("own")
     names = ("ansible_connection", "ansible_host", "ansible_user", "ansible_password", "ansible_become")
     assert own.values("pc", *names) == ("wsl_interop", "pc", "", "", False)
-    names = ("ansible_connection", "ansible_user", "wsl_enable_restart", "wsl_enable_shutdown")
-    assert own.values("pc-wsl", *names[:2]) + own.values("pc", *names[2:]) == ("local", "mei", False, False)
+    assert own.values("pc-wsl", "ansible_connection", "ansible_user") == ("local", "mei")
+    assert own.values("pc", *MAY_STOP) == (False, False, False)
 
 
 @pytest.mark.parametrize(("name", "distribution"), [("Ubuntu", "Ubuntu"), ("", "Ubuntu-24.04")])
 def test_ones_own_distribution_is_the_one_that_ansible_runs_in(inventory, monkeypatch, name, distribution):
     monkeypatch.setenv("WSL_DISTRO_NAME", name)
-    assert inventory("own").value("pc", "wsl_enable_distribution") == distribution
+    assert inventory("own").value("pc", "wsl_distribution_name") == distribution
 
 
 @pytest.mark.parametrize(

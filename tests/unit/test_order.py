@@ -10,7 +10,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = {
-    "windows": ["windows_proxy", "windows_base", "wsl_enable", "visual_studio", "cuda_windows"],
+    "windows": ["windows_proxy", "windows_base", "wsl_enable", "wsl_distribution", "visual_studio", "cuda_windows"],
     "wsl": ["wsl_proxy", "apt_mirror", "cuda_wsl", "docker_engine", "docker_proxy", "nvidia_ctk", "devcontainer"],
 }
 BOTH = ORDER["windows"] + ORDER["wsl"]
@@ -64,7 +64,7 @@ def test_every_public_role_has_its_place():
 
 
 def test_the_site_applies_the_roles_in_this_order():
-    assert roles_of("windows_ready.yml") + [half("windows")] == [ORDER["windows"][:3], ORDER["windows"][3:]]
+    assert roles_of("windows_ready.yml") + [half("windows")] == [ORDER["windows"][:4], ORDER["windows"][4:]]
     assert half("wsl") == ORDER["wsl"]
 
 

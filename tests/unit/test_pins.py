@@ -175,8 +175,8 @@ def test_without_a_network_the_program_says_so_and_writes_nothing(tmp_path):
         ("cuda_windows", "__cuda_windows_checksum", "sha256:" + PINS["cuda_windows"]["sha256"]),
         ("wsl_enable", "wsl_enable_msi_url", PINS["wsl"]["url"]),
         ("wsl_enable", "wsl_enable_msi_sha256", PINS["wsl"]["sha256"]),
-        ("wsl_enable", "__wsl_enable_image_url", PINS["ubuntu"]["Ubuntu-24.04"]["url"]),
-        ("wsl_enable", "__wsl_enable_image_sha256", PINS["ubuntu"]["Ubuntu-24.04"]["sha256"]),
+        ("wsl_distribution", "__wsl_distribution_image_url", PINS["ubuntu"]["Ubuntu-24.04"]["url"]),
+        ("wsl_distribution", "__wsl_distribution_image_sha256", PINS["ubuntu"]["Ubuntu-24.04"]["sha256"]),
     ],
 )
 def test_roles_use_what_is_pinned(role, expression, pin):

@@ -185,12 +185,16 @@ def test_the_refusal_of_a_terminal_without_rights_is_said_in_chinese(chinese):
 
 
 @pytest.mark.parametrize(
-    ("file", "said"), [("shutdown_later", "需要停止 WSL"), ("restart", "注册发行版之前需要重启 Windows")]
+    ("role", "file", "said"),
+    [
+        ("wsl_distribution", "shutdown_later", "需要停止 WSL"),
+        ("wsl_enable", "restart", "注册发行版之前需要重启 Windows"),
+    ],
 )
-def test_what_a_role_asks_a_person_to_do_is_said_in_chinese(chinese, file, said):
-    tasks = yaml.safe_load((ROOT / "roles/wsl_enable/tasks" / f"{file}.yml").read_text(encoding="utf-8"))
+def test_what_a_role_asks_a_person_to_do_is_said_in_chinese(chinese, role, file, said):
+    tasks = yaml.safe_load((ROOT / "roles" / role / "tasks" / f"{file}.yml").read_text(encoding="utf-8"))
     (task,) = [task for task in tasks if task.get("vars", {}).get("progress_pauses")]
-    message = task["ansible.builtin.assert"]["fail_msg"].replace("{{ wsl_enable_distribution }}", "Ubuntu-26.04")
+    message = task["ansible.builtin.assert"]["fail_msg"].replace("{{ wsl_distribution_name }}", "Ubuntu-26.04")
     assert progress.said({"msg": message}).startswith(said)
     assert ("Ubuntu-26.04" in message) == ("Ubuntu-26.04" in progress.said({"msg": message}))
 

@@ -60,7 +60,7 @@ def tasks_with_limits(role: str) -> dict[str, set[bool]]:
     return found
 
 
-WINDOWS = ["cuda_windows", "visual_studio", "windows_base", "windows_proxy", "wsl_enable"]
+WINDOWS = ["cuda_windows", "visual_studio", "windows_base", "windows_proxy", "wsl_distribution", "wsl_enable"]
 
 
 @pytest.mark.parametrize("role", WINDOWS)

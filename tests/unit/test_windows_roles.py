@@ -478,7 +478,17 @@ def test_features_and_wslconfig_follow_the_windows_version(build, features, sect
 
 def reasons(active="A", name="A", cbs=False, renames=None, changed=False, there=False):
     registered = (
-        [{"properties": {"DistributionName": {"value": "Ubuntu-24.04"}, "State": {"value": 1}}}] if there else []
+        [
+            {
+                "properties": {
+                    "DistributionName": {"value": "Ubuntu-24.04"},
+                    "State": {"value": 1 if there != "broken" else 3},
+                    "Version": {"value": 1 if there == "WSL 1" else 2},
+                }
+            }
+        ]
+        if there
+        else []
     )
     return {
         "__wsl_enable_restart_read": {
@@ -500,6 +510,8 @@ def reasons(active="A", name="A", cbs=False, renames=None, changed=False, there=
         (reasons(active="dl-01", name="DL-01"), False),
         (reasons(cbs=True, renames=["x"], there=True), False),
         (reasons(cbs=True, there=True, changed=True), True),
+        (reasons(cbs=True, there="broken"), True),
+        (reasons(cbs=True, there="WSL 1"), True),
     ],
 )
 def test_windows_is_restarted_for_a_reason_and_a_finished_pc_only_for_its_name(known, needed):
@@ -530,7 +542,6 @@ def wsl_pc(build: str = WINDOWS_11, revision: int = 1, text: bytes | None = None
         "__wsl_enable_lxss_read": {"results": []},
         "__wsl_enable_revision_read": {"value": revision},
         "__wsl_enable_virtualization_read": {"stdout": ""},
-        "__wsl_enable_free_gb": 500,
         "__wsl_enable_wslconfig_file": {"stat": {"exists": text is not None}},
         "__wsl_enable_wslconfig_read": {"content": base64.b64encode(text or b"").decode()},
         "__wsl_enable_wslconfig_value": {"exists": False},
@@ -562,21 +573,32 @@ def test_a_windows_that_cannot_take_the_wsl_package_is_refused_with_the_remedy(b
 
 def test_all_findings_are_told_at_once():
     known = wsl_pc("10.0.19045.0", 1, b"\xfe\xff" + "[wsl2]\n".encode("utf-16-be"))
-    known |= {"wsl_enable_networking_mode": "mirrored", "wsl_enable_user": "Root", "wsl_enable_memory": "8gb"}
-    known |= {"wsl_enable_distribution": "Debian", "__wsl_enable_free_gb": 3}
+    known |= {"wsl_enable_networking_mode": "mirrored", "wsl_enable_memory": "8gb"}
     known |= {"wsl_enable_wslconfig": {"wsl2": {"kernel": "C:\\kernel"}}}
     beginnings = [refusal[:32] for refusal in role_value("wsl_enable", "__wsl_enable_refusals", **known)]
     assert beginnings == [
         "Networking mode mirrored needs W",
-        '"Root" is not a name for an ordi',
         "WSL does not understand the size",
         "WSL would not read [wsl2] kernel",
         "WSL does not read C:\\Users\\u\\.ws",
         "On build 19045.1 of Windows the ",
+    ]
+    assert len(role_value("wsl_enable", "__wsl_enable_refusals", **known, wsl_enable_state="absent")) == 1
+
+
+def test_all_findings_about_the_distribution_are_told_at_once():
+    known = {"ansible_facts": {"user_sid": "S-1-5-18", "env": {"SystemDrive": "C:"}}}
+    known |= {"wsl_distribution_user": "Root", "wsl_distribution_name": "Debian", "__wsl_distribution_free_gb": 3}
+    known |= {"__wsl_distribution_lxss_read": {"results": []}}
+    findings = role_value("wsl_distribution", "__wsl_distribution_refusals", **known)
+    assert [finding[:32] for finding in findings] == [
+        "The connection runs as LocalSyst",
+        '"Root" is not a name for an ordi',
         "No image is known for Debian. Se",
         "Drive C: has 3 GB left, Debian n",
     ]
-    assert len(role_value("wsl_enable", "__wsl_enable_refusals", **known, wsl_enable_state="absent")) == 1
+    known["wsl_distribution_state"] = "absent"
+    assert len(role_value("wsl_distribution", "__wsl_distribution_refusals", **known)) == 1
 
 
 NOTE = (
@@ -625,7 +647,8 @@ def test_auto_proxy_is_off_where_it_could_only_warn(build, mode, proxy, wsl2):
 )
 def test_the_distribution_starts_with_windows_where_that_is_possible_and_wanted(password, at, unattended):
     known = {"ansible_password": "x"} if password else {}
-    value = role_value("wsl_enable", "__wsl_enable_keepalive_unattended", wsl_enable_keepalive_at=at, **known)
+    expression = "__wsl_distribution_keepalive_unattended"
+    value = role_value("wsl_distribution", expression, wsl_distribution_keepalive_at=at, **known)
     assert value is unattended
 
 
@@ -640,4 +663,4 @@ def test_the_backup_of_the_wslconfig_of_an_earlier_version_keeps_the_former_valu
 
 
 def test_an_unknown_distribution_has_no_image_until_it_is_given():
-    assert role_value("wsl_enable", "__wsl_enable_image_url", wsl_enable_distribution="Debian") == ""
+    assert role_value("wsl_distribution", "__wsl_distribution_image_url", wsl_distribution_name="Debian") == ""

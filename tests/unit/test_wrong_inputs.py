@@ -135,7 +135,17 @@ def test_there_are_at_least_forty():
         ("proxy_download_url", "proxy_url_wsl"),
         ("proxy_windows_url", "proxy_url_windows"),
         ("visual_studio_disk_gb", "visual_studio_min_free_gb"),
-        ("wsl_enable_disk_gb", "wsl_enable_min_free_gb"),
+        ("wsl_enable_disk_gb", "wsl_distribution_min_free_gb"),
+        ("wsl_enable_distribution", "wsl_distribution_name"),
+        ("wsl_enable_image_url", "wsl_distribution_image_url"),
+        ("wsl_enable_image_sha256", "wsl_distribution_image_sha256"),
+        ("wsl_enable_location", "wsl_distribution_location"),
+        ("wsl_enable_user", "wsl_distribution_user"),
+        ("wsl_enable_user_password_hash", "wsl_distribution_user_password_hash"),
+        ("wsl_enable_systemd", "wsl_distribution_systemd"),
+        ("wsl_enable_keepalive", "wsl_distribution_keepalive"),
+        ("wsl_enable_keepalive_at", "wsl_distribution_keepalive_at"),
+        ("wsl_enable_min_free_gb", "wsl_distribution_min_free_gb"),
     ],
 )
 def test_a_name_of_an_earlier_version_is_told_with_its_name_now(former, now):

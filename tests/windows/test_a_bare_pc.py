@@ -25,6 +25,11 @@ def test_windows_was_restarted_exactly_once(finished):
     assert len(pc.events("boot")) == 1
 
 
+def test_wsl_was_stopped_once_for_both_of_its_files(finished):
+    pc, _, _ = finished
+    assert [event["arguments"] for event in pc.events("wsl") if "--shutdown" in event["arguments"]] == [["--shutdown"]]
+
+
 def test_who_is_signed_in_had_a_minute_and_a_message_before_the_restart(finished):
     pc, _, _ = finished
     (asked,) = pc.events("shutdown requested")
@@ -78,7 +83,7 @@ def test_remove_takes_everything_back_but_what_it_announces(finished, new_pc):
     purge = ("-e", '{"wsl_enable_purge": true}')
     run = pc.play(*purge, playbook="playbooks/remove.yml")
     assert run.code == 0, run.output[-4000:]
-    before_the_first_change = run.output.split("TASK [wsl_enable : absent")[0]
+    before_the_first_change = run.output.split("TASK [wsl_distribution : absent")[0]
     assert "What the vendors' uninstallers leave" in before_the_first_change
     assert pc.play(*purge, playbook="playbooks/remove.yml").recap["changed"] == 0
     pc.winsim("reboot")

@@ -195,15 +195,12 @@ def test_visual_studio_in_use_fails_at_once(new_pc):
 def test_a_registration_that_hangs_is_stopped_and_its_log_is_named(new_pc):
     hangs = {"program": "wsl.exe", "match": "--from-file", "hang": True, "times": 1}
     pc = new_pc("windows10-22h2", faults={"programs": [hangs]})
-    run = pc.play("--tags", "wsl_enable", "-e", "wsl_enable_timeout=6")
+    run = pc.play("--tags", "wsl_enable,wsl_distribution", "-e", "wsl_distribution_timeout=6")
     said = " ".join(run.output.split())
     assert run.code == 2
-    assert (
-        "wsl.exe has not registered Ubuntu-24.04 (it had not ended after 6 s (wsl_enable_timeout) and was stopped)"
-        in said
-    )
+    assert "wsl.exe has not registered Ubuntu-24.04 (it had not ended after 6 s (wsl_distribution_timeout)" in said
     assert "C:\\Windows\\Temp\\wsl-install-log.txt" in said
-    again = pc.play("--tags", "wsl_enable")
+    again = pc.play("--tags", "wsl_enable,wsl_distribution")
     assert again.code == 0, again.output[-4000:]
 
 
@@ -241,7 +238,7 @@ OWN = {
 
 
 WSL_HANGS = (
-    "__wsl_enable_seconds",
+    "__wsl_distribution_seconds",
     "wsl.exe had not answered after 6 s and was stopped: WSL hangs.",
     'Type "wsl --shutdown" in PowerShell on the PC; if that does not end either, restart Windows.',
 )
@@ -266,7 +263,7 @@ def test_what_does_not_answer_is_left_and_the_next_run_goes_on(new_pc, program, 
     hangs = {"program": program, "match": words, "hang": True, "times": 1}
     features = {"VirtualMachinePlatform": "Disabled" if program == "dism.exe" else "Enabled"}
     pc = new_pc("already-done", registry=[OWN], features=features, faults={"programs": [hangs]})
-    wanted = ("--tags", "wsl_enable", "-e", "wsl_enable_user=student")
+    wanted = ("--tags", "wsl_enable,wsl_distribution", "-e", "wsl_distribution_user=student")
     run = pc.play(*wanted, "-e", f"{limit}=6")
     said = " ".join(run.output.split())
     assert run.code == 2

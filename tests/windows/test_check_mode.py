@@ -38,7 +38,7 @@ TASKS = {
         "cuda_windows : install | Install the toolkit",
         "cuda_windows : present | Remove the installer",
     ],
-    "memory for WSL": ["wsl_enable : wslconfig | Write .wslconfig", "wsl_enable : shutdown | Stop WSL"],
+    "memory for WSL": ["wsl_enable : wslconfig | Write .wslconfig", "wsl_distribution : shutdown | Stop WSL"],
     "another network": ["windows_proxy : firewall | Let WSL reach the proxy"],
 }
 WITHOUT_CUDA = [

@@ -9,7 +9,7 @@ import pytest
 from lab.compare import traces
 from tests.changes import changed
 
-WSL = ["--tags", "windows_proxy,wsl_enable"]
+WSL = ["--tags", "windows_proxy,wsl_enable,wsl_distribution"]
 
 
 def test_a_restart_that_is_not_allowed_ends_the_run_with_one_line_and_the_next_run_goes_on(new_pc):
@@ -25,7 +25,7 @@ def test_a_restart_that_is_not_allowed_ends_the_run_with_one_line_and_the_next_r
 
 def test_wsl_is_not_stopped_under_a_control_node_that_runs_in_it(new_pc):
     pc = new_pc("already-done")
-    inside = ["--tags", "wsl_enable", "-e", "control_node=wsl", "-e", "wsl_enable_memory=16GB"]
+    inside = ["--tags", "wsl_enable,wsl_distribution", "-e", "control_node=wsl", "-e", "wsl_enable_memory=16GB"]
     for _ in range(2):
         run = pc.play(*inside)
         assert run.code == 2
@@ -34,9 +34,32 @@ def test_wsl_is_not_stopped_under_a_control_node_that_runs_in_it(new_pc):
     assert pc.play(*inside).code == 0
 
 
+NOTED = "Software\\wsl-dl-playbook\\wsl_enable"
+"""Where the role wsl_enable has noted what it brought, when it was one role with wsl_distribution."""
+
+
+def test_what_an_earlier_version_has_noted_is_taken_back_by_both_roles(new_pc):
+    mine = {"user": "student", "path": f"HKCU\\{NOTED}"}
+    noted = [
+        mine | {"name": "distribution", "data": "Ubuntu-24.04"},
+        mine | {"name": "wslconfig", "data": '{"wsl2": {"vmIdleTimeout": "60000"}}'},
+        {"path": f"HKLM\\{NOTED}", "name": "package", "data": "2.6.1"},
+        {"path": f"HKLM\\{NOTED}", "name": "features", "data": "VirtualMachinePlatform"},
+    ]
+    path = "C:\\Users\\student\\.wslconfig"
+    pc = new_pc("already-done", registry=noted, files=[{"path": path, "text": "[wsl2]\nvmIdleTimeout=-1\n"}])
+    both = ["--tags", "wsl_enable,wsl_distribution", "-e", '{"wsl_enable_purge": true}']
+    run = pc.play(*both, playbook="playbooks/remove.yml")
+    assert run.code == 0, run.output[-4000:]
+    left = "\n".join(traces(pc.state()))
+    assert b"[wsl2]\nvmIdleTimeout=60000\n".hex() in left
+    assert [word for word in ("wsl-dl-playbook\\wsl_enable", "Ubuntu-24.04", "WSL\\wsl.exe") if word in left] == []
+    assert pc.play(*both, playbook="playbooks/remove.yml").recap["changed"] == 0
+
+
 def test_the_distribution_may_wait_for_its_user(new_pc):
     pc = new_pc("already-done", signed_in=["student"])
-    run = pc.play("--tags", "wsl_enable", "-e", "wsl_enable_keepalive_at=logon")
+    run = pc.play("--tags", "wsl_distribution", "-e", "wsl_distribution_keepalive_at=logon")
     assert run.code == 0, run.output[-4000:]
     ((_, task),) = pc.state()["tasks"]
     assert [trigger["type"] for trigger in task["triggers"]] == ["TASK_TRIGGER_LOGON", "TASK_TRIGGER_REGISTRATION"]

@@ -54,7 +54,13 @@ NOT_UPDATED = {
             "1 to 15 letters, digits and hyphens",
         ),
         ("windows11-zh-cn", {}, ["-e", "cuda_windows_version=13.4.2"], "No checksum is known", "md5sum.txt"),
-        ("windows11-zh-cn", {}, ["-e", "wsl_enable_distribution=Debian"], "No image is known", "wsl_enable_image_url"),
+        (
+            "windows11-zh-cn",
+            {},
+            ["-e", "wsl_distribution_name=Debian"],
+            "No image is known",
+            "wsl_distribution_image_url",
+        ),
         ("windows10-22h2", {}, ["-e", "wsl_networking_mode=mirrored"], "needs Windows 11 22H2", "to nat"),
         (
             "windows10-22h2",

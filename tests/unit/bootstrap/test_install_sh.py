@@ -57,6 +57,24 @@ def test_a_second_copy_keeps_the_settings_and_leaves_nothing_behind(copied):
     assert sorted(path.name for path in copied.base.iterdir()) == ["code", "settings.yml"]
 
 
+def test_settings_of_an_earlier_version_get_their_names_of_now(copied):
+    settings = copied.base / "settings.yml"
+    with settings.open("a") as file:
+        file.write("wsl_enable_user_password_hash: '$6$a$b'\nwsl_enable_keepalive_at: logon # for WSLg\n")
+        file.write("wsl_enable_distribution: Ubuntu\nwsl_enable_memory: 8GB\n# wsl_enable_user: mei\n")
+    settings.chmod(0o600)
+    copied.run("copy", cwd=copied.zip)
+    lines = settings.read_text().splitlines()[-5:]
+    assert lines == [
+        "wsl_distribution_user_password_hash: '$6$a$b'",
+        "wsl_distribution_keepalive_at: logon # for WSLg",
+        "wsl_distribution_name: Ubuntu",
+        "wsl_enable_memory: 8GB",
+        "# wsl_enable_user: mei",
+    ]
+    assert settings.stat().st_mode & 0o777 == 0o600
+
+
 def test_another_folder_is_refused(distribution, tmp_path):
     assert "is not the folder of the unpacked ZIP." in distribution.run("copy", cwd=tmp_path, rc=1)
     assert not distribution.base.exists()
@@ -75,7 +93,7 @@ def test_settings_replace_one_line_and_leave_the_others(copied):
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
 def test_a_password_becomes_a_hash(copied):
     copied.run("password", text="Gehe!m 密码\r\n")
-    known = copied.settings["wsl_enable_user_password_hash"]
+    known = copied.settings["wsl_distribution_user_password_hash"]
     salt = known.split("$")[2]
     argv = ["openssl", "passwd", "-6", "-salt", salt, "Gehe!m 密码"]
     assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip() == known
