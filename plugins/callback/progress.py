@@ -624,6 +624,11 @@ class Summary:
     def _word(self, outcome: str) -> str:
         return word(outcome, self.check)
 
+    @property
+    def _column(self) -> int:
+        """How much room the name of a role has, with the space behind it."""
+        return 1 + max(14, *(len(role) for host in self.hosts.values() for role in [*host.parts, ""]))
+
     def _each(self) -> list[tuple[str, str | None]]:
         lines: list[tuple[str, str | None]] = []
         for name, host in self.hosts.items():
@@ -633,7 +638,7 @@ class Summary:
                 for index, role in enumerate(roles):
                     head = self._word(outcome) if index == 0 else ""
                     part = host.parts[role]
-                    first = f"  {left(head, 12)}{role:<15}"
+                    first = f"  {left(head, 12)}{role:<{self._column}}"
                     what = self._wrap(timed(self.descriptions.get(role, ""), part.seconds), first, " " * columns(first))
                     lines += [(line, C.COLOR_CHANGED) for line in what]
             for outcome in ("already so", "not there"):
@@ -658,7 +663,9 @@ class Summary:
         outcomes += ("already so", "failed")
         same = ("already so", "not there")
         heads = "".join(right(self._word(outcome), 12) for outcome in outcomes)
-        lines: list[tuple[str, str | None]] = [(left(say("{} hosts").format(len(self.hosts)), 17) + heads, None)]
+        lines: list[tuple[str, str | None]] = [
+            (left(say("{} hosts").format(len(self.hosts)), 2 + self._column) + heads, None)
+        ]
         for role in roles:
             found = {outcome: [name for name, host in self.hosts.items() if role in host.roles(outcome)]
                      for outcome in ("done", "taken back", *same, "failed")}  # fmt: skip
@@ -670,7 +677,7 @@ class Summary:
             seconds = self.hosts[longest].parts[role].seconds if longest else 0
             took = "   " + say("longest: {}, {}").format(duration(seconds), longest) if seconds >= LONG else ""
             color = C.COLOR_ERROR if counts[2] else C.COLOR_CHANGED if counts[0] else C.COLOR_OK
-            lines.append((f"  {role:<15}{''.join(f'{count:>12}' for count in counts)}{took}", color))
+            lines.append((f"  {role:<{self._column}}{''.join(f'{count:>12}' for count in counts)}{took}", color))
         return lines + self._failures()
 
     def _failures(self) -> list[tuple[str, str | None]]:

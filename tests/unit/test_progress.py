@@ -466,6 +466,20 @@ def test_a_long_description_is_wrapped_and_not_cut(monkeypatch):
     ]
 
 
+def test_a_long_name_of_a_role_has_a_space_behind_it(monkeypatch):
+    monkeypatch.setitem(WORDS, "wsl_distribution", "A distribution")
+    hosts = {"pc": host(wsl_enable=("done", 3), wsl_distribution=("done", 1))}
+    assert screen(hosts)[1:3] == [
+        "  done        wsl_enable       WSL 2",
+        "              wsl_distribution A distribution",
+    ]
+    many = {f"pc{number}": host(wsl_distribution=("done", 1)) for number in range(3)}
+    assert screen(many)[:2] == [
+        "3 hosts                    done  already so      failed",
+        "  wsl_distribution            3           0           0",
+    ]
+
+
 ADVICE = [
     {"text": "Restart.", "after": ["windows_base", "windows_proxy"], "changed": True},
     {"text": "Go on with WSL.", "after": ["wsl_enable"]},

@@ -56,7 +56,7 @@ FILES = {
   ansible.builtin.fail:
     msg: The disk of Windows is full. Make room (24 GB), then run again; it goes on from there and loses nothing.
 """,
-    "roles/waits/meta/main.yml": "galaxy_info: {description: 'WSL 2, and a distribution with its user'}\n",
+    "roles/waits/meta/main.yml": "galaxy_info: {description: 'WSL 2 and its settings'}\n",
     "roles/waits/tasks/main.yml": """
 - {name: main | Wait, ansible.builtin.wait_for: {path: '{{ inventory_dir }}/go', timeout: 60}, changed_when: true}
 - {name: main | Warn, ansible.builtin.debug: {msg: A note for people.}}
@@ -400,29 +400,29 @@ def terminal(folder: Path, *arguments: str, **settings: str):
         (
             "en",
             [
-                r"pc      running     WSL 2, and a distribution with its user \(\d+ s\)",
-                r"pc-wsl  running     WSL 2, and a distribution with its user \(\d+ s\)",
+                r"pc      running     WSL 2 and its settings \(\d+ s\)",
+                r"pc-wsl  running     WSL 2 and its settings \(\d+ s\)",
             ],
             [
                 "pc      A note for people.",
                 "pc      done        Docker Engine from Docker's own repository",
-                "pc      done        WSL 2, and a distribution with its user",
+                "pc      done        WSL 2 and its settings",
                 "pc-wsl  A note for people.",
-                "pc-wsl  done        WSL 2, and a distribution with its user",
+                "pc-wsl  done        WSL 2 and its settings",
             ],
         ),
         (
             "zh",
             [
-                r"pc      进行中      WSL 2、一个发行版及其用户（\d+ 秒）",
-                r"pc-wsl  进行中      WSL 2、一个发行版及其用户（\d+ 秒）",
+                r"pc      进行中      WSL 2 及其设置（\d+ 秒）",
+                r"pc-wsl  进行中      WSL 2 及其设置（\d+ 秒）",
             ],
             [
                 "pc      A note for people.",
-                "pc      已完成      WSL 2、一个发行版及其用户",
+                "pc      已完成      WSL 2 及其设置",
                 "pc      已完成      来自 Docker 官方软件源的 Docker Engine",
                 "pc-wsl  A note for people.",
-                "pc-wsl  已完成      WSL 2、一个发行版及其用户",
+                "pc-wsl  已完成      WSL 2 及其设置",
             ],
         ),
     ],
