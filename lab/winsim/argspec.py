@@ -24,6 +24,8 @@ UNDOCUMENTED = {
     "ansible.windows.win_copy": dict.fromkeys(("directories", "files", "symlinks"), {"type": "raw"}),
 }
 """Options that an action plugin adds."""
+NEWER = {"ansible.windows.win_package": {"verify_signature": {"type": "bool"}}}
+"""Options that roles use where the collection has them: that of a distribution may be newer than this machine's."""
 
 
 class ArgumentError(Exception):
@@ -88,7 +90,7 @@ def rules(name: str) -> dict[str, dict[str, Any]]:
         if fragment == "ansible.windows.web_request":
             more = _documentation(plugins / "doc_fragments" / "web_request")["options"]
             options = _specification(more) | options
-    return options | UNDOCUMENTED.get(name, {})
+    return NEWER.get(name, {}) | options | UNDOCUMENTED.get(name, {})
 
 
 def _documentation(path: Path) -> dict[str, Any]:

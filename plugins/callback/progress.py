@@ -161,7 +161,7 @@ class Text:
         """Return the translation with what stands in the message for the holes."""
         said = list(zip(self._parts[1::2], found.groups(), strict=True))
         names = dict(said)
-        words = [translated((word or "").strip()) for name, word in said if name.endswith("}")]
+        words = [_translated_part(word or "") for name, word in said if name.endswith("}")]
         text, count = "", 0
         for place, part in enumerate(re.split(HOLE, self.other)):
             if place % 2 and part.endswith("}"):
@@ -171,6 +171,12 @@ class Text:
             else:
                 text = joined(text, (names.get(part) or part) if place % 2 else part)
         return text
+
+
+def _translated_part(word: str) -> str:
+    """Return what stands for a hole: a sentence without the blanks around it, anything else as it is."""
+    other = translated(word.strip())
+    return word if other == word.strip() else other
 
 
 def joined(text: str, other: str) -> str:
