@@ -32,8 +32,8 @@ inside root chpasswd <<<"dev:the password of dev"
 git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - |
   inside dev sh -c 'mkdir -p wsl-dl-playbook && tar -x -C wsl-dl-playbook --no-same-owner'
 inside dev python3 -m venv --without-pip wsl-dl-playbook/.venv </dev/null
-# Of the collections only those that the repository asks for: the others are eight times as many files.
-collections=$(sed -n 's/^  - name: \(.*\)\.\(.*\)/ansible_collections\/\1\/\2/p' collections/requirements.yml)
+# Of the collections only those that the PCs need: the others are eight times as many files.
+collections=$(sed -n '/awx/d;s/^  - name: \(.*\)\.\(.*\)/ansible_collections\/\1\/\2/p' collections/requirements.yml)
 tar -c -C "$packages" --exclude='./ansible_collections' --exclude=__pycache__ . $collections |
   inside dev sh -ec 'cd wsl-dl-playbook/.venv && tar -x -C lib/python3.*/site-packages --no-same-owner
     mv lib/python3.*/site-packages/bin/* bin/ && sed -i "1s|.*|#!$PWD/bin/python3|" bin/ansible*'
