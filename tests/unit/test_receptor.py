@@ -109,9 +109,9 @@ def test_work_is_signed_by_the_control_nodes_and_refused_without():
         "verifysignature": True,
     }
     assert "| ansible-runner worker " in (ROOT / "scripts" / "runner.sh").read_text()
-    assert NODES["execution1"]["work-verification"] == {"publickey": "/etc/receptor/work/public.pem"}
+    assert NODES["execution1"]["work-verification"] == {"publickey": "/etc/receptor/signing/public.pem"}
     for name in ("control1", "control2"):
-        assert NODES[name]["work-signing"]["privatekey"] == "/etc/receptor/work/private.pem"
+        assert NODES[name]["work-signing"]["privatekey"] == "/etc/receptor/signing/private.pem"
         assert "work-commands" not in NODES[name]
 
 
