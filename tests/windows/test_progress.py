@@ -25,7 +25,7 @@ def test_a_slow_download_is_seen_in_bytes_and_ends_in_a_summary(new_pc, monkeypa
     assert [(event["method"], event["start"]) for event in asked] == [("GET", 0), ("GET", 400_000_000), ("HEAD", 0)]
     screen = run.output.split("SUMMARY (")[1].splitlines()
     assert screen[1] == pc.name
-    assert screen[2].startswith("  done        cuda_windows   The CUDA toolkit on Windows")
+    assert screen[2].startswith("  done        cuda_windows     The CUDA toolkit on Windows")
     assert screen[screen.index("next") + 1] == "  - Nothing."  # the distribution was not asked for
 
 
