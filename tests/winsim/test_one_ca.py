@@ -26,7 +26,18 @@ class Ca:
     def __init__(self, name: str) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self._signed(self.name, self.key, x509.BasicConstraints(ca=True, path_length=0))
+        usage = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+            + ("crl_sign", "encipher_only", "decipher_only"),
+            False,
+        )
+        self.certificate = self._signed(
+            self.name,
+            self.key,
+            x509.BasicConstraints(ca=True, path_length=0),
+            x509.KeyUsage(key_cert_sign=True, **usage),
+            x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()),
+        )
 
     def _signed(self, name, key, *extensions) -> bytes:
         now = datetime.datetime.now(datetime.UTC)
@@ -48,6 +59,7 @@ class Ca:
             x509.SubjectAlternativeName(names),
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),
             x509.BasicConstraints(ca=False, path_length=None),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),  # Python 3.13 wants it
         ]
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "LAB-PC")])
         file.parent.mkdir()
