@@ -8,6 +8,7 @@ shift
 logs=.cache/molecule
 rm -rf "$logs"
 mkdir -p "$logs"
+export COLUMNS=160 # Molecule's frame breaks longer lines
 
 one() {
   local start=$SECONDS
@@ -22,6 +23,10 @@ one() {
 export -f one
 
 printf '%s\n' "$@" | xargs -P "$jobs" -I {} bash -c 'one "$1" "$2"' _ {} "$logs"
+for scenario; do # what failed comes last: the end is what a long log keeps
+  [ -e "$logs/$scenario.ok" ] || sed 's/\x1b\[[0-9;]*m//g' "$logs/$scenario.log" |
+    grep -E '│ (E  |(FAILED|ERROR) |(tests/)?test_.*::|fatal: |failed: )' | tail -n 20 | sed "s/^ *│/$scenario:/"
+done
 passed=$(find "$logs" -name '*.ok' | wc -l)
 failed=$(($# - passed))
 echo "$passed passed, $failed failed"

@@ -29,7 +29,7 @@ server.setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND: the address need not exi
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that ended lately do not matter
 server.bind(("10.213.0.1", 17890))
 server.listen()
-time.sleep(60)
+time.sleep(300)
 """
 SIX = [
     "HTTPS_PROXY=http://127.0.0.1:17890",
@@ -50,6 +50,20 @@ def restart(host):
     subprocess.run(
         [sys.executable, "-m", "lab", "distribution", "restart", name], cwd=ROOT, check=True, capture_output=True
     )
+
+
+def wait(host, what, condition):
+    """Wait until a shell command succeeds in the distribution, half a minute at most."""
+    told = host.run("timeout 30 sh -c %s", f"until {condition}; do sleep 0.2; done")
+    assert told.rc == 0, f"after 30 s: not {what}"
+
+
+def wait_for_listener(host, address):
+    wait(host, f"a listener at {address}", f"ss -Hltn | grep -qF '{address} '")
+
+
+def wait_for_idle_relay(host):
+    wait(host, "an idle relay that has ended", '[ "$(systemctl is-active wsl-proxy.service)" = inactive ]')
 
 
 def test_a_login_shell_reaches_the_internet_through_the_proxy(user_run, requests_during):
@@ -75,7 +89,8 @@ def test_https_goes_through_the_relay(user_run):
 
 
 def test_a_gradio_server_is_asked_directly(host, user_run, requests_during):
-    host.run("systemd-run --unit=gradio --working-directory=/usr/share python3 -m http.server 7860 && sleep 2")
+    host.check_output("systemd-run --unit=gradio --working-directory=/usr/share python3 -m http.server 7860")
+    wait_for_listener(host, "0.0.0.0:7860")
     codes = []
     addresses = ["localhost", "127.0.0.1", "0.0.0.0", "[::1]"]
     seen = requests_during(lambda: codes.extend(user_run(f"{FETCH} http://{name}:7860/").stdout for name in addresses))
@@ -124,7 +139,8 @@ def test_an_ipv6_upstream_and_the_living_one_of_several_addresses_are_reached(ho
     address = {"::1": "::1", "proxy.lan": "127.0.0.7"}[upstream]
     host.check_output("sysctl -w net.ipv6.conf.lo.disable_ipv6=0")  # off in containers
     host.check_output("systemd-run --collect --unit=other-proxy python3 -c %s", ANSWER.replace("ADDRESS", address))
-    host.check_output("sleep 1; systemctl daemon-reload; systemctl stop wsl-proxy.service")
+    wait_for_listener(host, {"::1": "[::1]:7890", "proxy.lan": "127.0.0.7:7890"}[upstream])
+    host.check_output("systemctl daemon-reload; systemctl stop wsl-proxy.service")
     try:
         assert host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}").stdout == "299"
     finally:
@@ -136,12 +152,14 @@ def test_where_dockers_address_cannot_be_had_the_distribution_still_has_its_rela
     host.check_output("systemctl stop wsl-proxy.socket")
     host.check_output("systemd-run --collect --unit=squatter python3 -c %s", SQUATTER)
     try:
-        host.check_output("timeout 20 sh -c 'until ss -ltn | grep -q 10.213.0.1:17890; do sleep 0.2; done'")
+        wait_for_listener(host, "10.213.0.1:17890")
         host.run("systemctl start wsl-proxy.socket")
         assert host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}").stdout == "204"
         assert host.run("systemctl is-active wsl-proxy-docker.socket").stdout == "failed\n"
     finally:
-        host.run("systemctl stop squatter; sleep 6; systemctl restart wsl-proxy.socket")
+        host.run("systemctl stop squatter")
+        wait_for_idle_relay(host)  # systemd does not start a socket whose service runs
+        host.run("systemctl restart wsl-proxy.socket")
     assert host.run("systemctl is-active wsl-proxy-docker.socket").stdout == "active\n"
 
 
@@ -149,7 +167,7 @@ def test_a_program_at_the_relays_port_is_named_before_anything_changes(host):
     host.check_output("systemctl stop wsl-proxy.socket wsl-proxy.service")
     host.check_output("systemd-run --collect --unit=squatter python3 -m http.server --bind 127.0.0.1 17890")
     try:
-        host.check_output("timeout 20 sh -c 'until ss -ltn | grep -q 127.0.0.1:17890; do sleep 0.2; done'")
+        wait_for_listener(host, "127.0.0.1:17890")
         changed, message = converge(host)
         assert (changed, "Port 17890, which the relay needs, is taken by python3 (process " in message) == (0, True), (
             message
@@ -170,18 +188,18 @@ def test_the_relay_does_not_run_as_root(host):
 
 def test_the_relay_ends_when_idle_so_that_it_asks_for_the_address_again(host):
     host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}")
-    host.run("sleep 6")
-    assert host.check_output("systemctl show --property ActiveState --value wsl-proxy.service") == "inactive"
+    assert host.run("systemctl is-active wsl-proxy.service").stdout == "active\n"
+    wait_for_idle_relay(host)
     assert host.check_output("systemctl show --property ActiveState --value wsl-proxy.socket") == "active"
 
 
 def test_without_a_gateway_clients_fail_at_once_and_recover_when_it_comes(host, windows_address):
     host.run("systemctl stop wsl-proxy.service; ip route delete default")
     try:
-        down = [host.run(f"curl --silent --max-time 5 --proxy http://127.0.0.1:17890 {PAGE}").rc for _ in range(30)]
+        down = [host.run(f"curl --silent --max-time 15 --proxy http://127.0.0.1:17890 {PAGE}").rc for _ in range(30)]
     finally:
         host.run(f"ip route add default via {windows_address}")
-    host.run("sleep 6")
+    wait_for_idle_relay(host)
     assert 28 not in down, "curl waited in vain"
     assert 0 not in down
     assert host.run(f"{FETCH} --proxy http://127.0.0.1:17890 {PAGE}").stdout == "204"
