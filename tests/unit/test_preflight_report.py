@@ -24,7 +24,7 @@ from tests.unit.test_roles import ROLES, _Loader
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "playbooks" / "files" / "preflight.schema.json").read_text())
-SAYS_NO = ("ansible.builtin.assert", "ansible.builtin.fail")
+SAYS_NO = "ansible.builtin.fail"
 INCLUDES = ("ansible.builtin.include_tasks", "ansible.builtin.import_tasks")
 ASKED = [role for role in ROLES if role != "room_cache"]
 """The roles of the report; the cache is no PC, and has a playbook of its own."""
@@ -74,15 +74,17 @@ class Copy:
         tasks = []
         for stage, task in enumerate(self.refusing(folder / "tasks", "preflight.yml")):
             self.stages = max(self.stages, stage + 1)
-            kind = next(name for name in SAYS_NO if name in task)
-            said = task[kind]
-            lists = re.findall(r"^(__\w+) \| length == 0$", str(said.get("that", "")))
+            said = task[SAYS_NO]
+            conditions = task.get("when", [])
+            conditions = [conditions] if isinstance(conditions, str) else conditions
+            lists = [found[1] for one in conditions if (found := re.match(r"(__\w+) \| length > 0$", one))]
             if lists and not any(table in str(constants[lists[0]]) for table in tables):
                 word = self.word(role, lists[0])
-                constants[lists[0]] = [{"text": word} if "attribute='text'" in said["fail_msg"] else word]
+                constants[lists[0]] = [{"text": word} if "attribute='text'" in said["msg"] else word]
             elif not lists:
-                kind, said = "ansible.builtin.fail", {"msg": self.word(role, "task", stage)}
-            tasks.append({"name": task["name"], kind: said, "when": f"inventory_hostname is match('pc{stage}(-|$)')"})
+                said = {"msg": self.word(role, "task", stage)}
+            when = [f"inventory_hostname is match('pc{stage}(-|$)')", *(f"{name} | length > 0" for name in lists)]
+            tasks.append({"name": task["name"], SAYS_NO: said, "when": when})
         constants |= STUBS.get(role, {})
         (folder / "vars" / "main.yml").write_text(yaml.safe_dump(constants))
         (folder / "tasks" / "preflight.yml").write_text(yaml.safe_dump(tasks))
@@ -95,7 +97,7 @@ class Copy:
         while waiting:
             task = waiting.pop(0)
             waiting = [*task.get("block", []), *task.get("rescue", []), *waiting]
-            found += [task] if set(SAYS_NO) & set(task) else []
+            found += [task] if SAYS_NO in task else []
             for include in INCLUDES:
                 other = task.get(include)
                 other = other.get("file") if isinstance(other, dict) else other

@@ -194,7 +194,7 @@ def test_the_refusal_of_a_terminal_without_rights_is_said_in_chinese(chinese):
 def test_what_a_role_asks_a_person_to_do_is_said_in_chinese(chinese, role, file, said):
     tasks = yaml.safe_load((ROOT / "roles" / role / "tasks" / f"{file}.yml").read_text(encoding="utf-8"))
     (task,) = [task for task in tasks if task.get("vars", {}).get("progress_pauses")]
-    message = task["ansible.builtin.assert"]["fail_msg"].replace("{{ wsl_distribution_name }}", "Ubuntu-26.04")
+    message = task["ansible.builtin.fail"]["msg"].replace("{{ wsl_distribution_name }}", "Ubuntu-26.04")
     assert progress.said({"msg": message}).startswith(said)
     assert ("Ubuntu-26.04" in message) == ("Ubuntu-26.04" in progress.said({"msg": message}))
 
