@@ -23,7 +23,7 @@ EXAMPLES = """
   # {"free": ["12"], "key": ["/a", "/b"], "begun": [""], "gpu": []}
 """
 RETURN = """
-_value: {description: "For each word the rests of its lines, in their order; an empty list where there is none.", type: dict}
+_value: {description: "For each word the rests of its lines, an empty list where there is none.", type: dict}
 """
 
 
