@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.windows.pc import Pc
 from verify import runner
 from verify.fixtures import user_run as user_run
 
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Fail, rather than pass with nothing done, when a scenario has no test."""
     if not items:
         raise pytest.UsageError("no test was collected")
+
+
+@pytest.fixture
+def pc(host) -> Pc:
+    """Return the scenario's simulated Windows PC, as tests ask it."""
+    return Pc(host)
 
 
 @pytest.fixture

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.windows.pc import MINE, Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
+from tests.windows.pc import MINE
 
 CUDA = "C:\\Program Files\\NVIDIA GPU Computing Toolkit\\CUDA\\v13.4"
 UNINSTALL = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall"

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from lab.winsim.model.pins import PINS
-from tests.windows.pc import MINE, Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
+from tests.windows.pc import MINE
 
 VERSION = PINS["cuda_windows"]["version"]
 INSTALLER = f"cuda_{VERSION}_windows_x86_64.exe"

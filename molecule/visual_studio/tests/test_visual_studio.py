@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.windows.pc import MINE, Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
+from tests.windows.pc import MINE
 
 VSWHERE = "C:\\Program Files (x86)\\Microsoft Visual Studio\\Installer\\vswhere.exe"
 WORKLOAD = "Microsoft.VisualStudio.Workload.NativeDesktop"

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from lab.winsim.model.pins import PINS
-from tests.windows.pc import Pc
 
 FILE = "C:\\ProgramData\\wsl-dl-playbook\\downloads\\wsl.msi"
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
 
 
 def test_the_file_is_the_expected_one(pc):

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.windows.pc import MINE, Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
+from tests.windows.pc import MINE
 
 CONFIGURED = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\ComputerName\\ComputerName"
 

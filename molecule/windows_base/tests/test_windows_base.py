@@ -6,13 +6,7 @@ import json
 
 import pytest
 
-from tests.windows.pc import MINE, Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
+from tests.windows.pc import MINE
 
 CONFIGURED = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\ComputerName\\ComputerName"
 APPX = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Appx\\AppxAllUserStore\\Applications"

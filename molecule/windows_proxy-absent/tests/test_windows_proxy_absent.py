@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.windows.pc import MINE, MINE_USER, Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
+from tests.windows.pc import MINE, MINE_USER
 
 INTERNET = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings"
 ENVIRONMENT = "HKLM:\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment"

@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.windows.pc import Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
-
 WSL = "C:\\Program Files\\WSL\\wsl.exe"
 
 

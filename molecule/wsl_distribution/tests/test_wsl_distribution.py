@@ -11,12 +11,6 @@ from lab import windows
 from lab.winsim.model.pins import PINS
 from tests.windows.pc import MINE_USER, Pc
 
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
-
 WSL = "C:\\Program Files\\WSL\\wsl.exe"
 LXSS = "HKCU:\\Software\\Microsoft\\Windows\\CurrentVersion\\Lxss"
 TASK = "wsl-dl-playbook keep Ubuntu-24.04 running"

@@ -4,16 +4,6 @@ from __future__ import annotations
 
 import base64
 
-import pytest
-
-from tests.windows.pc import Pc
-
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
-
 MINE = "# 我的\r\n[wsl2]\r\nmemory=8GB # half\r\n\r\n[experimental]\r\nnetworkingMode=mirrored\r\nautoProxy=true\r\n"
 
 

@@ -9,12 +9,6 @@ import pytest
 from lab.winsim.model.pins import PINS
 from tests.windows.pc import Pc
 
-
-@pytest.fixture
-def pc(host) -> Pc:
-    return Pc(host)
-
-
 WSL = "C:\\Program Files\\WSL\\wsl.exe"
 PACKAGE = "HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Lxss\\MSI"
 
