@@ -1,7 +1,6 @@
 """Own some keys of a JSON file that others write too."""
 
 import base64
-import codecs
 import copy
 import hashlib
 import json
@@ -12,6 +11,7 @@ import shlex
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.docker_json import Unreadable, read
 
 DOCUMENTATION = r"""
 module: json_merge
@@ -115,66 +115,6 @@ class MISSING:
 
 class Refused(Exception):
     """The cause and the remedy, in one sentence each."""
-
-
-class Pairs(list):
-    """The keys and values of an object, as they stand in the file."""
-
-
-def from_pairs(value, top=True):
-    """Return the value as Docker reads it: the last of two equal keys counts; at the top, objects are joined."""
-    if isinstance(value, Pairs):
-        found = {}
-        for key, item in value:
-            plain = from_pairs(item, False)
-            joined = top and isinstance(found.get(key), dict) and isinstance(plain, dict)
-            found[key] = {**found[key], **plain} if joined else plain
-        return found
-    return [from_pairs(item, False) for item in value] if isinstance(value, list) else value
-
-
-def text_of(path):
-    """Return the bytes of a file, and its text without a byte order mark."""
-    try:
-        with open(path, "rb") as file:
-            raw = file.read()
-    except FileNotFoundError:
-        return b"", ""
-    except OSError as error:
-        raise Refused(
-            f"{path} cannot be read: {error.strerror}. Nothing was changed. Move it away, then run again."
-        ) from error
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
-        raise Refused(
-            f"{path} is UTF-16, as Windows PowerShell writes files, and not UTF-8. Nothing was changed. Save it as "
-            f"UTF-8 (iconv -f UTF-16 -t UTF-8) or move it away, then run again."
-        )
-    try:
-        return raw, raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused(
-            f"{path} is not UTF-8 text: {error}. Nothing was changed. Save it as UTF-8 or move it away."
-        ) from error
-
-
-def read(path):
-    """Return the bytes, the text and the object of a JSON file."""
-    raw, text = text_of(path)
-    try:
-        content = from_pairs(json.loads(text if text.strip() else "{}", object_pairs_hook=Pairs))
-    except json.JSONDecodeError as error:
-        raise Refused(
-            f"{path} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}. Nothing was changed. "
-            "Correct that place (a comma too many or too few is the usual cause) or move the file away, then run again."
-        ) from error
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise Refused(
-            f"{path} holds a JSON {type(content).__name__}, not an object in braces. Nothing was changed. "
-            "Move it away, then run again."
-        )
-    return raw, text, content
 
 
 def dump(content, like):
@@ -562,6 +502,8 @@ def main():
         state = present if module.params["state"] == "present" else absent
         changed, keys, content = state(module, file, backup)
         module.exit_json(changed=changed, keys=keys, diff=diff(module, file, keys, content))
+    except Unreadable as error:
+        module.fail_json(msg=f"{error} Nothing was changed.")
     except Refused as refusal:
         module.fail_json(msg=str(refusal))
 

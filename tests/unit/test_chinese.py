@@ -19,7 +19,8 @@ PLUGINS = [
     *("callback/check_inputs", "filter/refusals", "filter/preflight_report", "filter/why_apt_failed"),
     *("connection/wsl_interop", "action/check_values"),
     *("action/win_fetch", "modules/apt_source", "modules/apt_facts", "modules/json_merge"),
-    *("modules/managed_files", "modules/service_current", "module_utils/apt_program", "lookup/pins"),
+    *("modules/managed_files", "modules/service_current", "modules/docker_facts", "module_utils/docker_json"),
+    *("module_utils/apt_program", "lookup/pins"),
 ]
 """Plugins whose words a person reads, where a task fails."""
 GIVEN = yaml.safe_load((ROOT / "tests" / "unit" / "chinese.yml").read_text(encoding="utf-8"))

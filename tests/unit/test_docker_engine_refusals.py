@@ -1,7 +1,6 @@
 """What docker_engine refuses, wants installed and writes, without a host."""
 
 import copy
-import json
 
 import pytest
 
@@ -45,7 +44,7 @@ def daemon_json(content, foreign=None):
 
 
 def value(expression, found=None, facts=None, **variables):
-    answer = {"stdout": json.dumps(copy.deepcopy(FOUND) | (found or {}))}
+    answer = {"docker": copy.deepcopy(FOUND) | (found or {})}
     facts = FACTS | (facts or {})
     return role_value("docker_engine", expression, docker_engine_answer=answer, ansible_facts=facts, **variables)
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import loaded
+from tests.unit import run_module
 
-SCRIPT = Path(__file__).parents[2] / "roles/docker_engine/files/docker_facts.py"
 ME = pwd.getpwuid(os.getuid())
 STOCK = "[Service]\nExecStart=/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock\n"
 DROP_INS = "/etc/systemd/system/docker.service.d"
@@ -23,13 +22,18 @@ RUN_SOCKET = "unix:///run/docker.sock"
 @pytest.fixture
 def facts(tmp_path, monkeypatch):
     """Return the script as a module that sees the test's folder as the root, and asks no program."""
-    module = loaded.module("roles/docker_engine/files/docker_facts.py")
+    module = run_module.load("docker_facts")
     monkeypatch.setattr(module, "ROOT", str(tmp_path))
     monkeypatch.setattr(module, "ask", lambda *_: None)
     monkeypatch.setattr(module.pwd, "getpwnam", lambda _: ME)
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mounts").write_text("/dev/sdc / ext4 rw 0 0\n")
     return module
+
+
+def asked(facts, **wanted):
+    """Return the module's parameters."""
+    return {name: option["default"] for name, option in facts.OPTIONS.items()} | wanted
 
 
 @pytest.fixture
@@ -170,9 +174,9 @@ def test_hosts_of_the_inventory_count_before_they_are_written(facts, write, monk
     monkeypatch.setattr(facts.pwd, "getpwall", list)
     write("/usr/lib/systemd/system/docker.service", "[Service]\nExecStart=/usr/bin/dockerd\n")
     (Path(facts.ROOT) / "var/lib").mkdir(parents=True)
-    found = facts.look({"options": {"hosts": ["unix:///mnt/wsl/shared/docker.sock"]}})
+    found = facts.look(asked(facts, options={"hosts": ["unix:///mnt/wsl/shared/docker.sock"]}))
     assert found["address"] == "unix:///mnt/wsl/shared/docker.sock"
-    assert facts.look({})["address"] == ""
+    assert facts.look(asked(facts))["address"] == ""
 
 
 def test_systemd_and_the_daemon_are_asked_only_where_that_is_wanted(facts, monkeypatch):
@@ -180,8 +184,8 @@ def test_systemd_and_the_daemon_are_asked_only_where_that_is_wanted(facts, monke
     monkeypatch.setattr(facts, "proxies", lambda state, _: [state.get("ActiveState", "not asked")])
     monkeypatch.setattr(facts, "service", lambda: {"ActiveState": "active"})
     (Path(facts.ROOT) / "var/lib").mkdir(parents=True)
-    assert facts.look({})["uses"] == ["not asked"]
-    assert facts.look({"daemon": True})["uses"] == ["active"]
+    assert facts.look(asked(facts))["uses"] == ["not asked"]
+    assert facts.look(asked(facts, daemon=True))["uses"] == ["active"]
 
 
 def test_a_daemon_that_never_answers_is_left_after_the_time_limit(facts, tmp_path, monkeypatch):
@@ -225,7 +229,7 @@ def test_a_daemon_that_is_not_up_is_not_asked(facts):
 
 
 def test_a_program_that_hangs_is_left_after_the_time_limit(tmp_path):
-    module = loaded.module("roles/docker_engine/files/docker_facts.py")
+    module = run_module.load("docker_facts")
     module.SECONDS = 0.2
     begin = time.monotonic()
     assert module.ask("sh", "-c", "trap '' TERM; sleep 60") is None
@@ -277,7 +281,7 @@ CLIENT = f"{HOME}/.docker/config.json"
 
 
 def user(facts, **wanted):
-    return facts.user_facts("dev", {**facts.WANTED, **wanted}, [RUN_SOCKET])
+    return facts.user_facts("dev", asked(facts, **wanted), [RUN_SOCKET])
 
 
 def test_a_user_without_a_folder_for_docker_is_fine(facts):
@@ -526,7 +530,3 @@ def test_docker_desktop_is_judged_by_what_the_docker_command_is(facts, tmp_path)
     assert facts.desktop() == [
         "/usr/bin/docker is /mnt/wsl/docker-desktop/cli-tools/usr/bin/docker, which is not there now"
     ]
-
-
-def test_the_roles_share_one_script():
-    assert (SCRIPT.parents[2] / "docker_proxy/files/docker_facts.py").resolve() == SCRIPT.resolve()

@@ -1,7 +1,6 @@
 """What docker_proxy writes, refuses and takes for due, without a host."""
 
 import copy
-import json
 
 import pytest
 
@@ -38,7 +37,7 @@ Environment="NO_PROXY=localhost,10.213.0.1"
 
 
 def value(expression, found=None, **variables):
-    answer = {"stdout": json.dumps(copy.deepcopy(FOUND) | (found or {}))}
+    answer = {"docker": copy.deepcopy(FOUND) | (found or {})}
     return role_value("docker_proxy", expression, __docker_proxy_answer=answer, **GIVEN | variables)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import loaded
+from tests.unit import run_module
 
 ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = [
@@ -67,6 +67,6 @@ def test_the_scripts_tell_it_by_the_kernel(machine):
 
 def test_the_docker_roles_tell_it_by_the_kernel(machine, monkeypatch):
     root, wsl = machine
-    module = loaded.module("roles/docker_engine/files/docker_facts.py")
+    module = run_module.load("docker_facts")
     monkeypatch.setattr(module, "ROOT", str(root))
     assert module.in_wsl() is wsl

@@ -1,34 +1,119 @@
-"""What has to be known of a machine before Docker is touched, as one JSON document.
+#!/usr/bin/python
+"""Tell what has to be known of a machine before Docker is touched."""
 
-Reads only, and nothing that is asked here can wait for ever. Runs as ``python3 -c``, so that no module has to be sent.
-usage: python3 -c THIS '{"users": ["dev"], …}'; the keys are those of WANTED
+DOCUMENTATION = r"""
+module: docker_facts
+short_description: Tell what has to be known of a machine before Docker is touched
+description:
+  - Looks at daemon.json, at how dockerd is started, at each user's docker command, and at who else serves Docker here.
+    Reads only, and each program and socket that it asks has a time limit.
+options:
+  users:
+    description: Who uses Docker.
+    type: list
+    elements: str
+    default: []
+  options:
+    description: Keys for daemon.json that win over what is there.
+    type: dict
+    default: {}
+  bip:
+    description: The address and network of docker0 where the machine's owner has chosen none, C(10.213.0.1/24).
+    type: str
+    default: ""
+  backup:
+    description: The backup of daemon.json by json_merge, which tells its keys from those of the owner.
+    type: str
+    default: ""
+  clients:
+    description: Folder with the backups of the users' config.json by json_merge.
+    type: str
+    default: ""
+  packages:
+    description: Packages to look for.
+    type: list
+    elements: str
+    default: []
+  note:
+    description: File where the role has noted what was there before.
+    type: str
+    default: ""
+  daemon:
+    description: Ask systemd and the daemon what they run with, too.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    support: full
 """
 
-import codecs
-import glob
-import grp
-import hashlib
-import http.client
-import ipaddress
-import json
-import os
-import pwd
-import re
-import shlex
-import socket
-import subprocess
-import sys
-import tempfile
+EXAMPLES = r"""
+- name: Look at Docker
+  docker_facts:
+    users: [dev]
+  register: looked
+"""
 
-WANTED = {
-    "users": [],  # who uses Docker
-    "options": {},  # keys for daemon.json that win over what is there
-    "bip": "",  # docker0's address and network where the machine's owner has chosen none
-    "backup": "",  # json_merge's backup of daemon.json
-    "clients": "",  # folder with json_merge's backups of the users' config.json
-    "packages": [],  # which of them are installed?
-    "note": "",  # file where the role has noted what was there before
-    "daemon": False,  # ask systemd and the daemon what they run with, too
+RETURN = r"""
+docker:
+  description: What was found, one document.
+  returned: success
+  type: dict
+  contains:
+    wsl: {description: Is this WSL?, type: bool}
+    wsl1: {description: The kernel's release where it is WSL 1; else empty., type: str}
+    desktop: {description: Signs that Docker Desktop serves this distribution., type: list, elements: str}
+    desktop_elsewhere: {description: Does Docker Desktop serve another distribution?, type: bool}
+    snap: {description: Is there a Docker of snap?, type: bool}
+    rootless: {description: Unit files of rootless Dockers., type: list, elements: str}
+    users:
+      description:
+        - By name C(home), C(group), C(problems), C(windows), C(dead_stores), C(backed_up), C(changes) and C(misspelt).
+      type: dict
+    unknown: {description: Those of O(users) who have no account., type: list, elements: str}
+    environment: {description: What leads a docker command away from this machine's Docker., type: list, elements: str}
+    daemon_json: {description: "C(problem), C(content), and C(foreign): what others than the role wrote.", type: dict}
+    flags: {description: "dockerd's options: C(option), C(key), C(value), C(file).", type: list, elements: dict}
+    listens: {description: Where the daemon listens., type: list, elements: str}
+    address: {description: DOCKER_HOST for it; empty where the docker command's own is right., type: str}
+    bip: {description: docker0's address and network as they will be., type: str}
+    overlaps: {description: Routes that docker0's network would hide., type: list, elements: str}
+    bip_problem: {description: What is wrong with that network., type: str}
+    disk: {description: "Free space where Docker keeps its data, in GB (10^9 bytes).", type: int}
+    installed: {description: Version by package., type: dict}
+    members: {description: Members of the group docker., type: list, elements: str}
+    before: {description: What O(note) holds; null without it., type: dict}
+    dockerd: {description: Path of the daemon; empty without one., type: str}
+    stale: {description: What is newer than the running daemon., type: list, elements: str}
+    uses: {description: "The daemon's proxies, without passwords: http, https, exceptions.", type: list, elements: str}
+"""
+
+import glob  # noqa: E402
+import grp  # noqa: E402
+import hashlib  # noqa: E402
+import http.client  # noqa: E402
+import ipaddress  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import pwd  # noqa: E402
+import re  # noqa: E402
+import shlex  # noqa: E402
+import socket  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+
+from ansible.module_utils.basic import AnsibleModule  # noqa: E402
+from ansible.module_utils.docker_json import Unreadable, read  # noqa: E402
+
+OPTIONS = {
+    "users": {"type": "list", "elements": "str", "default": []},
+    "options": {"type": "dict", "default": {}},
+    "bip": {"type": "str", "default": ""},
+    "backup": {"type": "str", "default": ""},
+    "clients": {"type": "str", "default": ""},
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "note": {"type": "str", "default": ""},
+    "daemon": {"type": "bool", "default": False},
 }
 ROOT = ""
 """Before every path, for tests."""
@@ -91,51 +176,15 @@ def ask(*argv):
         return output.read().decode(errors="replace") if done.returncode == 0 else None
 
 
-# -- JSON, as Docker reads it ------------------------------------------------------------------------------------------
-
-
-class Pairs(list):
-    """The keys and values of an object, as they stand in the file."""
-
-
-def from_pairs(value, top=True):
-    """Return the value as Docker reads it: the last of two equal keys counts; at the top, objects are joined."""
-    if isinstance(value, Pairs):
-        found = {}
-        for key, item in value:
-            plain = from_pairs(item, False)
-            joined = top and isinstance(found.get(key), dict) and isinstance(plain, dict)
-            found[key] = {**found[key], **plain} if joined else plain
-        return found
-    return [from_pairs(item, False) for item in value] if isinstance(value, list) else value
+# -- daemon.json and config.json -------------------------------------------------------------------------------------
 
 
 def read_json(path):
     """Return the object of a file and what is wrong with it, both empty when there is no file."""
     try:
-        with open(at(path), "rb") as file:
-            raw = file.read()
-    except FileNotFoundError:
-        return {}, ""
-    except OSError as error:
-        return {}, f"{path} cannot be read ({error.strerror}). Move it away."
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in raw[:4]:
-        return {}, (
-            f"{path} is UTF-16, as Windows PowerShell writes files. Save it as UTF-8 "
-            f"(iconv -f UTF-16 -t UTF-8 {path} > /tmp/utf-8 && sudo cp /tmp/utf-8 {path}) or move it away."
-        )
-    try:
-        text = raw.decode("utf-8-sig")
-        content = from_pairs(json.loads(text if text.strip() else "{}", object_pairs_hook=Pairs))
-    except UnicodeDecodeError as error:
-        return {}, f"{path} is not UTF-8 text ({error}). Save it as UTF-8 or move it away."
-    except json.JSONDecodeError as error:
-        return {}, f"{path} is not valid JSON ({error}). Correct that place or move the file away."
-    if content is None:
-        return {}, ""
-    if not isinstance(content, dict):
-        return {}, f"{path} holds a JSON {type(content).__name__}, not an object in braces. Move it away."
-    return content, ""
+        return read(at(path))[2], ""
+    except Unreadable as error:
+        return {}, str(error).replace(at(path), path)
 
 
 def entries_of(backup):
@@ -433,12 +482,17 @@ def context_problem(user, home, content, addresses):
     digest = hashlib.sha256(str(name).encode()).hexdigest()
     meta, _ = read_json(f"{home}/.docker/contexts/meta/{digest}/meta.json")
     host = value_at(meta, ["Endpoints", "docker", "Host"])
-    what = f'{home}/.docker/config.json: "currentContext" leads the docker command of {user} to "{name}"'
     if host is None:
-        return f"{what}, which does not exist, so it fails. {remedy}"
+        return (
+            f'{home}/.docker/config.json: "currentContext" leads the docker command of {user} to "{name}", which does '
+            f"not exist, so it fails. {remedy}"
+        )
     if plain_address(host) in map(plain_address, addresses):
         return ""
-    return f"{what}, which is {host} and not the Docker of this machine. {remedy}"
+    return (
+        f'{home}/.docker/config.json: "currentContext" leads the docker command of {user} to "{name}", which is {host} '
+        f"and not the Docker of this machine. {remedy}"
+    )
 
 
 def left_by_root(account, home):
@@ -657,8 +711,10 @@ def desktop():
     for path in ("/usr/bin/docker", "/usr/local/bin/docker", "/var/run/docker.sock", "/run/docker.sock"):
         target = os.readlink(at(path)) if os.path.islink(at(path)) else ""
         if "docker-desktop" in target + os.path.realpath(at(path)).removeprefix(ROOT):
-            gone = "" if os.path.exists(at(path)) else ", which is not there now"
-            found.append(f"{path} is {target or 'part of it'}{gone}")
+            if not os.path.exists(at(path)):
+                found.append(f"{path} is {target}, which is not there now")
+            else:
+                found.append(f"{path} is {target}" if target else f"{path} is part of it")
     return found[:3]
 
 
@@ -705,7 +761,6 @@ def in_wsl():
 
 def look(wanted):
     """Return the whole document."""
-    wanted = {**WANTED, **wanted}
     content, problem = read_json(CONFIG)
     foreign = without_ours(content, entries_of(wanted["backup"]))
     options = flags()
@@ -759,5 +814,10 @@ def look(wanted):
     }
 
 
+def main():
+    module = AnsibleModule(argument_spec=OPTIONS, supports_check_mode=True)
+    module.exit_json(changed=False, docker=look(module.params))
+
+
 if __name__ == "__main__":
-    print(json.dumps(look(json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}"))))
+    main()

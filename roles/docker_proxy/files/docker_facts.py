@@ -1,1 +1,0 @@
-../../docker_engine/files/docker_facts.py
