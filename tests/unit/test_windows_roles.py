@@ -664,3 +664,31 @@ def test_the_backup_of_the_wslconfig_of_an_earlier_version_keeps_the_former_valu
 
 def test_an_unknown_distribution_has_no_image_until_it_is_given():
     assert role_value("wsl_distribution", "__wsl_distribution_image_url", wsl_distribution_name="Debian") == ""
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (
+            {
+                "msg": "non-zero return code",
+                "rc": 1,
+                "cmd": '"C:\\WSL\\wsl.exe" -d U --exec id',
+                "stdout": "Catastrophic failure",
+            },
+            "wsl.exe ended with exit code 1 and says: Catastrophic failure. Type",
+        ),
+        (
+            {
+                "msg": "non-zero return code",
+                "rc": 1618,
+                "cmd": "C:\\Windows\\System32\\schtasks.exe /run",
+                "stderr": " ",
+            },
+            "schtasks.exe ended with exit code 1618 and says: nothing. Type",
+        ),
+        ({"msg": "winrm: the connection broke"}, "winrm: the connection broke"),
+    ],
+)
+def test_a_program_of_windows_that_fails_is_named_with_what_it_says(result, said):
+    assert role_value("wsl_distribution", "__wsl_distribution_failed", ansible_failed_result=result).startswith(said)
