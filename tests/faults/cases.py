@@ -30,6 +30,7 @@ class Case:
     name: str
     side: str
     at: str = ""
+    start: int = 1
     do: list[dict[str, Any]] = field(default_factory=list)
     recover: list[dict[str, Any]] = field(default_factory=list)
     cause: str = ""
@@ -48,17 +49,18 @@ class Case:
 
     def injection(self, machine: Machine) -> dict[str, Any] | None:
         """Return what the callback does at the start of a task, None where nothing is to happen there."""
+        here = {"task": self.at, "start": self.start}
         if self.kind == "killed":
-            return {"task": self.at, "kill": 0.5}
+            return here | {"kill": 0.5}
         if self.kind == "lost":
             fault = {"kind": "cut", "command": 1, "phase": "running", "refuse_seconds": 3}
         elif self.kind == "restarted":
             fault = {"kind": "reboot", "command": 1, "phase": "running"}
         elif self.at:
-            return {"task": self.at, "argv": machine.injecting(self.do)}
+            return here | {"argv": machine.injecting(self.do)}
         else:
             return None
-        return {"task": self.at, "argv": machine.injecting([{"winsim": fault}])}
+        return here | {"argv": machine.injecting([{"winsim": fault}])}
 
     def met(self, first: Outcome) -> bool:
         """Tell whether the fault had anything to disturb."""
@@ -103,14 +105,15 @@ def written() -> list[Case]:
     return cases
 
 
-def made(side: str, changed: list[str], everything: bool) -> list[Case]:
-    """Return a case for each task that changed something; with ``everything`` one of each kind."""
+def made(side: str, changed: dict[str, int], everything: bool) -> list[Case]:
+    """Return a case for each task that changed something at a start of it; with ``everything`` one of each kind."""
     kinds = yaml.safe_load(CASES.read_text(encoding="utf-8"))["every"]
     cases = []
-    for number, task in enumerate(changed):
+    for number, (task, start) in enumerate(changed.items()):
         for kind in kinds if everything else [kinds[number % len(kinds)]]:
             cause = "" if kind == "killed" else CONNECTION
-            cases.append(Case(f'{KINDS[kind]} "{task}"', side, at=task, kind=kind, cause=cause, remedy="run again"))
+            title = f'{KINDS[kind]} "{task}"'
+            cases.append(Case(title, side, at=task, start=start, kind=kind, cause=cause, remedy="run again"))
     return cases
 
 

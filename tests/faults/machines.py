@@ -66,9 +66,13 @@ class Outcome:
         events = [one["event"] for one in self.events]
         return "injected" in events and "skipped" not in events
 
-    def changed(self) -> list[str]:
-        """Return the names of the tasks that changed something, in order."""
-        return list(dict.fromkeys(one["task"] for one in self.events if one["changed"]))
+    def changed(self) -> dict[str, int]:
+        """Return the names of the tasks that changed something, in order, and at which of its starts each did."""
+        found: dict[str, int] = {}
+        for one in self.events:
+            if one["changed"]:
+                found.setdefault(one["task"], one["start"])
+        return found
 
 
 class Machine:

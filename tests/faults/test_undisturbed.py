@@ -20,7 +20,7 @@ def test_the_site(side, pytestconfig):
         assert first.code == 0, first.output
         if not only:  # all of the campaign
             second = machine.play()
-            assert (second.code, second.changed()) == (0, []), second.output
+            assert (second.code, second.changed()) == (0, {}), second.output
         known = {"changed": first.changed(), "state": machine.state()}
         reference(side).write_text(json.dumps(known), encoding="utf-8")
     finally:

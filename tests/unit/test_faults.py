@@ -73,7 +73,7 @@ def test_cases_of_one_side_follow_each_other_and_what_survives_comes_last():
 
 
 def test_each_task_that_changes_something_is_cut_in_turns():
-    tasks = ["one", "two", "three", "four"]
+    tasks = {"one": 1, "two": 1, "three": 2, "four": 1}
     assert [(one.at, one.kind) for one in made("wsl", tasks, everything=False)] == [
         ("one", "lost"),
         ("two", "killed"),
@@ -130,8 +130,10 @@ def test_a_task_that_was_skipped_met_nothing():
     assert not Outcome(2, [injected, {"event": "skipped", "task": "t", "changed": False}], "").injected
 
 
-def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tmp_path):
+@pytest.mark.parametrize("start", [1, 2], ids=["first start", "second start, the first is skipped"])
+def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tmp_path, start):
     marker = tmp_path / "injected"
+    skipped = [{"name": "t", "ansible.builtin.stat": {"path": str(marker)}, "when": False}] * (start - 1)
     play = [
         {
             "hosts": "localhost",
@@ -139,8 +141,14 @@ def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tm
             "gather_facts": False,
             "tasks": [
                 {"name": "t", "ansible.builtin.debug": {"msg": "would be done"}, "when": False},
+                *skipped,
                 {"name": "between", "ansible.builtin.stat": {"path": str(marker)}, "register": "between"},
-                {"name": "t", "ansible.builtin.stat": {"path": str(marker)}, "register": "then"},
+                {
+                    "name": "t",
+                    "ansible.builtin.stat": {"path": str(marker)},
+                    "register": "then",
+                    "changed_when": True,
+                },
                 {
                     "name": "compare",
                     "ansible.builtin.assert": {"that": "then.stat.exists and not between.stat.exists"},
@@ -158,13 +166,14 @@ def test_what_is_injected_meets_the_task_and_not_the_message_that_foresees_it(tm
             "ANSIBLE_CALLBACKS_ENABLED": "inject",
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "LAB_RECORD": str(tmp_path / "record.jsonl"),
-            "LAB_INJECT": json.dumps({"task": "t", "argv": ["touch", str(marker)]}),
+            "LAB_INJECT": json.dumps({"task": "t", "start": start, "argv": ["touch", str(marker)]}),
         },
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stdout
-    events = [json.loads(line)["event"] for line in (tmp_path / "record.jsonl").read_text().splitlines()]
-    assert events.count("injected") == 1
-    assert "skipped" not in events
+    events = [json.loads(line) for line in (tmp_path / "record.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events].count("injected") == 1
+    assert "skipped" not in [event["event"] for event in events]
+    assert Outcome(0, events, "").changed() == {"t": start}

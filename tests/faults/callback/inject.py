@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import callback_loader
@@ -20,7 +21,8 @@ author: wsl-dl-playbook contributors
 description:
   - Part of the lab's fault campaign (C(make faults)); of no use elsewhere.
   - E(LAB_RECORD) is a file that gets one JSON object for each result of a task. E(LAB_INJECT) is a JSON object with the
-    name of a task and what happens when it starts, C(kill) (seconds until this run is killed) or C(argv) (a command).
+    name of a task and what happens when it starts, C(kill) (seconds until this run is killed) or C(argv) (a command);
+    C(start) tells at which of its starts, 1 where it is not said.
 requirements:
   - enabled by E(ANSIBLE_CALLBACKS_ENABLED)
 """
@@ -41,6 +43,7 @@ class CallbackModule(CallbackBase):
         self._explained = lambda result: progress.explained(progress.answer_of(result))  # what the user reads
         self._inject = json.loads(os.environ.get("LAB_INJECT") or "{}")
         self._injected = ""
+        self._starts: Counter[str] = Counter()
 
     def _write(self, event: str, result) -> None:
         answer = result.result
@@ -48,7 +51,8 @@ class CallbackModule(CallbackBase):
             {
                 "event": event,
                 "host": result.host.get_name(),
-                "task": result.task.get_name().strip(),
+                "task": (name := result.task.get_name().strip()),
+                "start": self._starts[name],
                 "changed": bool(answer.get("changed")),
                 "message": self._explained(result) if event != "ok" else "",
             }
@@ -59,8 +63,15 @@ class CallbackModule(CallbackBase):
             file.write(json.dumps(entry) + "\n")
 
     def v2_playbook_on_task_start(self, task, is_conditional) -> None:
-        """Inject at the first start of the task; not at a message of its name, which foresees it for --check."""
-        if task.get_name().strip() != self._inject.get("task") or task.action in ("debug", "ansible.builtin.debug"):
+        """Inject at the first start of the task, or a later one; messages of its name, which foresee it, do not count.
+
+        A file of tasks that two roles include is started by both, and the first may have nothing to do for it.
+        """
+        name = task.get_name().strip()
+        if task.action in ("debug", "ansible.builtin.debug"):
+            return
+        self._starts[name] += 1
+        if (name, self._starts[name]) != (self._inject.get("task"), self._inject.get("start", 1)):
             return
         inject, self._inject = self._inject, {}
         self._injected = task._uuid
