@@ -396,6 +396,10 @@ def stop(machine: Pc, distribution: Distribution, reason: str = "terminate") -> 
 
 @AT_BOOT.append
 def _boot(machine: Pc) -> None:
+    for user in list(machine.users):
+        for distribution in distributions(machine, user):
+            if distribution.id in runtime(machine)["running"]:  # until Windows went down
+                seal(machine, distribution)
     runtime(machine).update(running={}, sessions={})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from lab.winsim.errors import ModuleFailure
 from lab.winsim.model import tasks
-from lab.winsim.model.wsl import runtime
+from lab.winsim.model.wsl import distributions, runtime
 
 EXE = "C:\\Program Files\\WSL\\wsl.exe"
 READY = {
@@ -110,6 +110,15 @@ def test_after_a_boot_it_starts_when_the_delay_is_over(pc):
     idle(pc)
     pc.machine.clock.advance(5)
     assert runs(pc)
+
+
+def test_what_is_inside_when_windows_goes_down_is_on_the_disk(pc):
+    keep_alive(pc)
+    assert runs(pc)
+    (distribution,) = distributions(pc.machine, "student")
+    assert "disk" not in pc.machine.files.get(distribution.disk).content.data
+    pc.machine.reboot()
+    assert "disk" in pc.machine.files.get(distribution.disk).content.data
 
 
 def test_a_task_for_the_signed_in_user_waits_for_him(pc):
