@@ -63,8 +63,13 @@ class Case:
         return here | {"argv": machine.injecting([{"winsim": fault}])}
 
     def met(self, first: Outcome) -> bool:
-        """Tell whether the fault had anything to disturb."""
-        return first.injected if self.at else first.code != 0 or self.survives
+        """Tell whether the fault had anything to disturb; what a run survives and names, it names only then."""
+        return first.injected if self.at else first.code != 0 or (self.survives and not self.untold(first))
+
+    def untold(self, first: Outcome) -> list[str]:
+        """Return which names the output of a run does not have."""
+        told = " ".join(first.output.split())
+        return [name for name in self.names if name not in told]
 
     def faults(self, first: Outcome) -> list[str]:
         """Return what the disturbed run shows that should not be, empty when all is well."""
@@ -76,8 +81,7 @@ class Case:
             found.append("the task was not reached")
         if self.survives and first.code != 0:
             found.append(f"the run should have ended well: {said}")
-        told = " ".join(first.output.split())
-        if self.survives and (missing := [name for name in self.names if name not in told]):
+        if self.survives and (missing := self.untold(first)):
             found.append(f"the run does not say {missing}")
         if not self.survives and first.code == 0 and self.kind == "":
             found.append("the run should have failed")

@@ -62,6 +62,8 @@ def test_a_fault_that_met_nothing_is_tried_on_a_machine_of_its_own():
     assert not case().met(outcome(code=0))
     assert case().met(outcome(message="disk, again"))
     assert case(survives=True).met(outcome(code=0))
+    assert case(survives=True, names=["goes on"]).met(Outcome(0, [], "it\n goes on"))
+    assert not case(survives=True, names=["goes on"]).met(Outcome(0, [], "nothing to do"))
 
 
 def test_cases_of_one_side_follow_each_other_and_what_survives_comes_last():
