@@ -8,18 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ansible
 import pytest
 import yaml
 
-from tests.unit.awx_api import running
+from tests.unit.awx_api import NEEDS_COLLECTION, running
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-THERE = (Path(ansible.__file__).parent.parent / "ansible_collections" / "awx" / "awx").is_dir()
-pytestmark = pytest.mark.skipif(
-    not THERE, reason='needs the collection awx.awx; the package "ansible" has it up to version 13'
-)
+pytestmark = NEEDS_COLLECTION
 SECRETS = {"windows_password": "Pa55-of-the-room", "wsl_distribution_user_password_hash": "$6$salt$hash"}
 
 
