@@ -27,6 +27,15 @@ def from_pairs(value: Any, top: bool = True) -> Any:
     return [from_pairs(item, False) for item in value] if isinstance(value, list) else value
 
 
+def value_at(content: Any, key_path: list[str] | tuple[str, ...], default: Any = None) -> Any:
+    """Return the value at the end of the key path, the default where there is none."""
+    for key in key_path:
+        if not isinstance(content, dict) or key not in content:
+            return default
+        content = content[key]
+    return content
+
+
 def text_of(path: str) -> tuple[bytes, str]:
     """Return the bytes of a file and its text without a byte order mark, both empty when there is no file.
 

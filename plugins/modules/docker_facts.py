@@ -103,7 +103,7 @@ import subprocess  # noqa: E402
 import tempfile  # noqa: E402
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402
-from ansible.module_utils.docker_json import Unreadable, read  # noqa: E402
+from ansible.module_utils.docker_json import Unreadable, read, value_at  # noqa: E402
 
 OPTIONS = {
     "users": {"type": "list", "elements": "str", "default": []},
@@ -190,14 +190,6 @@ def read_json(path):
 def entries_of(backup):
     """Return what json_merge has changed in a file, as it noted it."""
     return read_json(backup)[0].get("keys", []) if backup else []
-
-
-def value_at(content, key_path):
-    for key in key_path:
-        if not isinstance(content, dict) or key not in content:
-            return None
-        content = content[key]
-    return content
 
 
 def without_ours(content, entries):

@@ -11,7 +11,7 @@ import shlex
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.docker_json import Unreadable, read
+from ansible.module_utils.docker_json import Unreadable, read, value_at
 
 DOCUMENTATION = r"""
 module: json_merge
@@ -126,11 +126,7 @@ def dump(content, like):
 
 def get(content, key_path):
     """Return the value at the end of the key_path, or MISSING."""
-    for key in key_path:
-        if not isinstance(content, dict) or key not in content:
-            return MISSING
-        content = content[key]
-    return content
+    return value_at(content, key_path, MISSING)
 
 
 def put(content, key_path, value):

@@ -18,10 +18,13 @@ def test_what_two_roles_find_is_told_once(tmp_path):
         for name, content in {"tasks/preflight.yml": tasks, "vars/main.yml": {f"__{role}_refusals": refusals}}.items():
             (tmp_path / role / name).parent.mkdir(parents=True)
             (tmp_path / role / name).write_text(yaml.safe_dump(content))
+    broken = {"ansible.builtin.assert": {"that": False, "fail_msg": "It broke."}, "when": "__one_refusals | length > 0"}
+    (tmp_path / "four" / "tasks").mkdir(parents=True)
+    (tmp_path / "four" / "tasks" / "preflight.yml").write_text(yaml.safe_dump([broken]))
     tasks = [
         {
             "ansible.builtin.include_tasks": ASK,
-            "loop": ["one", "two", "three"],
+            "loop": ["one", "two", "three", "four"],
             "loop_control": {"loop_var": "preflight_role"},
         },
         {"ansible.builtin.copy": {"content": "{{ preflight_findings | to_json }}", "dest": f"{tmp_path}/found"}},
@@ -45,4 +48,9 @@ def test_what_two_roles_find_is_told_once(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     found = json.loads((tmp_path / "found").read_text())
-    assert [(one["role"], one["message"]) for one in found] == [("one", "A is. Do B."), ("one", "C."), ("three", "D.")]
+    assert [(one["role"], one["message"]) for one in found if one["role"] != "four"] == [
+        ("one", "A is. Do B."),
+        ("one", "C."),
+        ("three", "D."),
+    ]
+    assert [one["message"] for one in found if one["role"] == "four"] == ["It broke."]
